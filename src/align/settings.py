@@ -1,0 +1,95 @@
+"""The settings: one frozen struct, filled from the environment variables `ALIGN_*`."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, get_type_hints
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+
+class InvalidSettings(Exception):
+    """A setting has a wrong name or value; the message is one line for the operator."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator can set. Each field is the environment variable `ALIGN_<NAME IN CAPITALS>`."""
+
+    data_dir: Annotated[
+        Path,
+        Meta(
+            description="Directory of the embedded PostgreSQL and everything else the server stores. "
+            "Default: the user's data directory."
+        ),
+    ] = msgspec.field(default_factory=lambda: platformdirs.user_data_path("align"))
+    database_url: Annotated[
+        str | None,
+        Meta(
+            description="PostgreSQL 15 or newer to use instead of the embedded one, "
+            "such as `postgresql://align@db.internal/align`."
+        ),
+    ] = None
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=64, description="Server processes. Each keeps its own rate-limit counts unless Redis is set."),
+    ] = 1
+    database_connections: Annotated[
+        int, Meta(ge=1, le=500, description="Connections each process keeps for everything but syncs.")
+    ] = 8
+    redis_url: Annotated[
+        str | None, Meta(description="Redis that shares the rate-limit counts between processes.")
+    ] = None
+    rate_limit_per_minute: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="Requests a minute of a newly minted API key.")
+    ] = 600
+    log_format: Annotated[
+        Literal["auto", "human", "json"],
+        Meta(description="How log lines look; `auto` is human on a terminal and JSON elsewhere."),
+    ] = "auto"
+    access_log: Annotated[
+        Literal["all", "errors", "none"],
+        Meta(description="Which requests are logged; `errors` means answers from 400 on and slow ones."),
+    ] = "errors"
+    shutdown_grace_seconds: Annotated[
+        int, Meta(ge=1, le=600, description="How long a stopping server waits for the requests it accepted.")
+    ] = 25
+
+
+def load(environment: Mapping[str, str], **overrides: object) -> Settings:
+    """Read the settings from `environment`; `overrides` (command-line options) win where they are not None.
+
+    Raises InvalidSettings with one line that names the variable, what was wrong and what would be right.
+    """
+    types = get_type_hints(Settings, include_extras=True)
+    values: dict[str, object] = {}
+    for variable, text in environment.items():
+        if not variable.startswith("ALIGN_"):
+            continue
+        name = variable.removeprefix("ALIGN_").lower()
+        if name not in types:
+            raise InvalidSettings(_unknown(variable, [f"ALIGN_{known.upper()}" for known in types]))
+        if text != "":  # set but empty means: not set, as in a compose file with an empty default
+            values[name] = _convert(variable, text, types[name])
+    for name, value in overrides.items():
+        if value is not None:
+            values[name] = _convert(f"--{name.replace('_', '-')}", value, types[name])
+    settings = Settings(**values)  # type: ignore[arg-type]
+    return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
+
+
+def _convert(variable: str, value: object, expected: object) -> object:
+    if isinstance(value, Path):
+        return value
+    try:
+        return msgspec.convert(value, expected, strict=False, dec_hook=lambda kind, text: kind(text))
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"{variable}={value}: {str(error).lower()}") from None
+
+
+def _unknown(variable: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(variable, known, n=1)
+    return f"{variable} is not a setting" + (f"; did you mean {close[0]}?" if close else "; see docs/settings.md")
