@@ -1,0 +1,72 @@
+"""The append-only record of every change, written in the transaction that makes the change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from align.db import sql
+from align.ids import new_id
+
+if TYPE_CHECKING:
+    import asyncpg
+
+queries = sql.load(Path(__file__).with_name("events.sql"))
+
+
+async def record(
+    tx: asyncpg.Connection,
+    event_name: str,
+    entity: tuple[str, UUID],
+    *,
+    organization_id: UUID,
+    before: object = None,
+    after: object = None,
+    actor_user_id: UUID | None = None,
+    actor_api_key_id: UUID | None = None,
+) -> None:
+    """Write one event about `entity`, a pair of type and id.
+
+    `before` and `after` are what msgspec writes as a JSON object, or None. They must hold no secret, since
+    events are kept for good and shown. No actor means the installation's operator, at the command line.
+    """
+    await tx.execute(
+        queries.insert_event,
+        organization_id,
+        new_id(),
+        event_name,
+        *entity,
+        actor_user_id,
+        actor_api_key_id,
+        _json(before),
+        _json(after),
+    )
+
+
+async def record_change(
+    tx: asyncpg.Connection,
+    event_name: str,
+    entity: tuple[str, UUID],
+    old: msgspec.Struct,
+    new: msgspec.Struct,
+    *,
+    organization_id: UUID,
+) -> None:
+    """Write one event that holds the fields which differ between `old` and `new`, `updatedAt` aside."""
+    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    names = [name for name in after if name != "updatedAt" and before[name] != after[name]]
+    await record(
+        tx,
+        event_name,
+        entity,
+        organization_id=organization_id,
+        before={name: before[name] for name in names},
+        after={name: after[name] for name in names},
+    )
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()

@@ -1,0 +1,51 @@
+"""The rules for text that people type to name things, and for looking things up by it."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from align.refusals import Ambiguous, NotFound, Refused
+
+MAXIMUM_LENGTH = 200
+# Control characters, lone surrogates, line and paragraph separators: they break terminals, logs and JSON.
+# Format characters stay allowed, since emoji and several scripts are written with joiners.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+T = TypeVar("T", bound=_HasId)
+
+
+def checked(field: str, text: str, maximum_length: int = MAXIMUM_LENGTH) -> str:
+    """`text` without surrounding white space; raises Refused when it can't be stored as the name `field`."""
+    text = text.strip(" \t")
+    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+        raise Refused(field, f"{field} holds a control character; write it as one line of plain text")
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise Refused(field, f"{field} is blank; it needs at least one visible character")
+    if len(text) > maximum_length:
+        raise Refused(field, f"{field} has {len(text)} characters; at most {maximum_length} are allowed")
+    return text
+
+
+def parse_id(text: str) -> UUID | None:
+    """The UUID that `text` writes, or None."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def only(field: str, noun: str, text: str, found: Sequence[T]) -> T:
+    """The one thing `found` for `text`; raises NotFound for none and Ambiguous for several."""
+    if not found:
+        raise NotFound(field, f"no {noun} is called '{text}'")
+    if len(found) > 1:
+        ids = ", ".join(str(thing.id) for thing in found)
+        raise Ambiguous(field, f"more than one {noun} is called '{text}'; use an id: {ids}")
+    return found[0]

@@ -1,0 +1,1 @@
+organization_id as id, name, features, strict, created_at, updated_at

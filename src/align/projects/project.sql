@@ -1,0 +1,1 @@
+id, organization_id, name, status, created_at, updated_at
