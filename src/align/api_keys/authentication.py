@@ -1,0 +1,101 @@
+"""Who is calling: from the text of an API key to the key's row."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from align.api_keys import key_text
+from align.db import sql
+from align.errors import ApiError
+
+_QUERIES = sql.load(Path(__file__).with_name("authentication.sql"))
+
+# Only the sync path uses remembered callers, and its statement checks the key again: what is remembered decides the
+# rate limit and early refusals. So a changed rate limit takes this long to take effect; revocation takes none.
+REMEMBERED_SECONDS = 5.0
+MAXIMUM_REMEMBERED = 10_000
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The API key of a request, and what its organisation may do."""
+
+    organization_id: UUID
+    api_key_id: UUID
+    key_name: str
+    key_prefix: str
+    scope: key_text.Scope
+    scoped_project_id: UUID | None
+    permissions: list[str] | None
+    rate_limit_per_minute: int | None
+    created_by_user_id: UUID
+    role: str
+    features: frozenset[str]
+    strict: bool
+    last_used_at: datetime | None
+
+
+class Authentication:
+    """Finds callers in the database, and remembers them for a moment for those who check again."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._remembered: dict[str, tuple[float, Caller]] = {}
+
+    async def caller(self, text: str | None) -> Caller:
+        """The caller with this key. Raises ApiError 401 for a key that is missing, not ours, expired or revoked."""
+        if text is None:
+            raise unauthorized("key_missing", "send an API key, as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")
+        if not key_text.is_well_formed(text):
+            raise unauthorized("key_invalid", "this is not an API key of Align; is it cut off or mistyped?")
+        row = await self._pool.fetchrow(_QUERIES.identify, key_text.digest(text))
+        if row is None:
+            raise unauthorized("key_invalid", "no such API key exists here")
+        if row["revoked"]:
+            raise unauthorized("key_revoked", "the API key has been revoked")
+        if row["expired"]:
+            raise unauthorized("key_expired", "the API key has expired")
+        return _caller(row)
+
+    async def remembered_caller(self, text: str | None) -> Caller:
+        """As `caller`, but up to REMEMBERED_SECONDS old: only for operations that check the key once more."""
+        found = self._remembered.get(text or "")
+        now = time.monotonic()
+        if found is not None and now < found[0]:
+            return found[1]
+        self._remembered.pop(text or "", None)
+        caller = await self.caller(text)
+        if len(self._remembered) >= MAXIMUM_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[text or ""] = (now + REMEMBERED_SECONDS, caller)
+        return caller
+
+    def forget(self, text: str | None) -> None:
+        """Ask the database about this key the next time."""
+        self._remembered.pop(text or "", None)
+
+
+def unauthorized(code: str, message: str) -> ApiError:
+    """A 401, with the header that RFC 9110 section 11.6.1 asks for."""
+    return ApiError(code, message, headers={"WWW-Authenticate": 'Bearer realm="align"'})
+
+
+def _caller(row: asyncpg.Record) -> Caller:
+    return Caller(
+        organization_id=row["organization_id"],
+        api_key_id=row["id"],
+        key_name=row["name"],
+        key_prefix=row["prefix"],
+        scope=row["scope"],
+        scoped_project_id=row["scoped_project_id"],
+        permissions=row["permissions"],
+        rate_limit_per_minute=row["rate_limit_per_minute"],
+        created_by_user_id=row["created_by_user_id"],
+        role=row["role"],
+        features=frozenset(row["features"]),
+        strict=row["strict"],
+        last_used_at=row["last_used_at"],
+    )

@@ -1,0 +1,110 @@
+"""The only place where things are wired together."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+import msgspec
+import structlog
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
+
+from align import __version__
+from align.api_keys import me
+from align.api_keys.admission import Admission
+from align.api_keys.authentication import Authentication
+from align.db.pool import open_pool
+from align.settings import Settings
+from align.time_entries import api as time_entries
+from align.time_entries.coalescer import Coalescer
+from align.time_entries.reading import Reading
+from align.time_entries.rows import Outcome, SyncRow
+from align.time_entries.sync import Sync
+from align.time_entries.writer import QUERIES, Writer
+from align.web import metrics, openapi, pages
+from align.web.application import Application
+from align.web.operation import Operation
+from align.web.rate_limit import RateLimiter
+
+log = structlog.get_logger()
+
+# Two: while one statement commits, the next one is planned and run. A third only makes both smaller.
+SYNC_STATEMENTS_IN_FLIGHT = 2
+# Rows of a statement. More adds latency and no speed: the cost of a statement is spread thin by then.
+SYNC_ROWS_PER_STATEMENT = 256
+# Rows that may wait: at the speed of a laptop, less than a second's work.
+SYNC_ROWS_WAITING = 8192
+CLEAN_UP_SECONDS = 60
+
+
+class Server:
+    """Everything that a running process holds; an ASGI application once it is started."""
+
+    def __init__(self, database_url: str, settings: Settings) -> None:
+        self._database_url = database_url
+        self._settings = settings
+        self._application: Application | None = None
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI. The first event, the lifespan's, opens the database."""
+        if self._application is None:
+            self._application = await self._build()
+        await self._application(scope, receive, send)
+
+    async def _build(self) -> Application:
+        pool = await open_pool(self._database_url, self._settings)
+        writer = Writer(self._database_url, SYNC_STATEMENTS_IN_FLIGHT)
+        await writer.open()
+        coalescer: Coalescer[SyncRow, Outcome] = Coalescer(
+            writer.run,
+            maximum_in_flight=SYNC_STATEMENTS_IN_FLIGHT,
+            maximum_rows=SYNC_ROWS_PER_STATEMENT,
+            maximum_waiting=SYNC_ROWS_WAITING,
+        )
+        limiter = RateLimiter(self._settings.redis_url)
+        table = operations(Admission(Authentication(pool), limiter), pool, coalescer)
+
+        @asynccontextmanager
+        async def lifespan(_router: Router) -> AsyncIterator[None]:
+            clean_up = asyncio.create_task(_clean_up(pool))
+            yield
+            clean_up.cancel()
+            with suppress(asyncio.CancelledError):
+                await clean_up
+            await coalescer.drain()
+            await asyncio.gather(writer.close(), pool.close(), limiter.close())
+            metrics.forget_process()
+
+        return Application(
+            table,
+            pages.pages(pool, lambda: self.draining, openapi_document(table)),
+            pages.mounts(),
+            self._settings.access_log,
+            lifespan,
+        )
+
+
+def operations(admission: Admission, pool: asyncpg.Pool, coalescer: Coalescer[SyncRow, Outcome]) -> list[Operation]:
+    """The table of all operations."""
+    sync, reading = Sync(admission, pool, coalescer), Reading(admission, pool)
+    return [*time_entries.operations(sync, reading), me.operation(admission)]
+
+
+def openapi_document(table: list[Operation]) -> bytes:
+    """The OpenAPI document as served."""
+    return msgspec.json.encode(openapi.document(table, __version__))
+
+
+async def _clean_up(pool: asyncpg.Pool) -> None:
+    """Reclaim the space of expired idempotency rows; nothing depends on when."""
+    while True:
+        started = time.monotonic()
+        try:
+            while (await pool.execute(QUERIES.delete_expired_responses)) != "DELETE 0":
+                await asyncio.sleep(0)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("clean-up failed; it is tried again", reason=type(error).__name__)
+        await asyncio.sleep(max(0.0, CLEAN_UP_SECONDS - (time.monotonic() - started)))

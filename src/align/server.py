@@ -1,0 +1,147 @@
+"""Runs the server: database, migrations, then one or several processes until they are told to stop."""
+
+import asyncio
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+
+from align.app import Server
+from align.db import embedded, migrate
+from align.settings import Settings
+from align.web import logs
+
+log = structlog.get_logger()
+
+# Where worker processes find what their parent decided; both are set by `serve` only.
+_WORKER_SETTINGS = "_ALIGN_WORKER_SETTINGS"
+_WORKER_DATABASE = "_ALIGN_WORKER_DATABASE"
+
+
+class PortTaken(Exception):
+    """Another program listens there."""
+
+
+class StartFailed(Exception):
+    """The application failed while starting; the log says why."""
+
+
+def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT, then finish what was accepted and stop.
+
+    `on_ready` is called in a thread of its own with the base URL once requests are answered. Raises
+    EmbeddedServerFailure, UnusableDatabase or PortTaken when the server can't start.
+    """
+    logs.configure(settings)
+    listener = _listen(settings)
+    base_url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    with listener, _database(settings) as database_url:
+        migrate.migrate(database_url)
+        log.info("serving", url=base_url, documentation=f"{base_url}/docs", workers=settings.workers)
+        if settings.workers == 1:
+            _run_here(settings, database_url, listener, lambda: _announce(on_ready, base_url))
+        else:
+            _run_workers(settings, database_url, listener, lambda: _announce(on_ready, base_url))
+    log.info("stopped")
+
+
+def worker() -> Server:
+    """The application of one worker process."""
+    settings = msgspec.json.decode(os.environ[_WORKER_SETTINGS], type=Settings)
+    logs.configure(settings)
+    return Server(os.environ[_WORKER_DATABASE], settings)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url
+    else:
+        with embedded.running(settings.data_dir) as database_url:
+            yield database_url
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"{settings.host}:{settings.port} can't be listened on ({error.strerror}); choose another with --port"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _config(settings: Settings, app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        factory=isinstance(app, str),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=4096,
+        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        workers=settings.workers,
+    )
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells when it answers, and tells the application when it begins to stop."""
+
+    def __init__(self, config: uvicorn.Config, application: Server, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._application = application
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._application.draining = True
+        await super().shutdown(sockets)
+
+
+def _run_here(settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None]) -> None:
+    application = Server(database_url, settings)
+    server = _Uvicorn(_config(settings, application), application, ready)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[listener]))
+    if not server.started:
+        raise StartFailed("the server did not start; the reason stands above")
+
+
+def _run_workers(settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None]) -> None:
+    from uvicorn.supervisors import Multiprocess
+
+    if settings.redis_url is None:
+        log.warning("each worker counts rate limits on its own; set ALIGN_REDIS_URL to share them")
+    config = _config(settings, "align.server:worker")
+    with tempfile.TemporaryDirectory(prefix="align-metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        os.environ[_WORKER_SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
+        os.environ[_WORKER_DATABASE] = database_url
+        ready()
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def _announce(on_ready: Callable[[str], None] | None, base_url: str) -> None:
+    if on_ready is not None:
+        threading.Thread(target=on_ready, args=[base_url], daemon=True).start()

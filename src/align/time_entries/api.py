@@ -1,0 +1,170 @@
+"""The integration operations on time entries, as the table of operations has them."""
+
+from align.time_entries.model import LinkedTimeEntry, SyncedTimeEntry, SyncTimeEntry
+from align.time_entries.reading import Reading
+from align.time_entries.sync import Sync
+from align.web.operation import Header, Operation, Parameter, Success
+
+_REQUEST_EXAMPLE = {
+    "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
+    "userId": "9a8b7c6d-0000-0000-0000-000000000002",
+    "workDate": "2025-01-15",
+    "minutes": 150,
+    "billable": True,
+    "description": "Sprint planning session.",
+    "externalSystem": "illumera",
+    "externalId": "illumera-te-001",
+}
+_ENTRY_EXAMPLE = {
+    "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "organizationId": "5c0e9a7e-0000-0000-0000-000000000003",
+    "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
+    "userId": "9a8b7c6d-0000-0000-0000-000000000002",
+    "entryId": None,
+    "workDate": "2025-01-15",
+    "hours": "2.5",
+    "minutes": 150,
+    "notes": "Sprint planning session.",
+    "billable": True,
+    "source": "illumera",
+    "status": "draft",
+    "invoiced": False,
+    "createdAt": "2025-01-15T10:30:00.000000Z",
+    "updatedAt": "2025-01-15T10:30:00.000000Z",
+}
+_LINK_ID = "aa1b2c3d-0000-0000-0000-000000000099"
+_SYNCED_EXAMPLE = {**_ENTRY_EXAMPLE, "integrationLinkId": _LINK_ID, "created": True}
+_LINKED_EXAMPLE = {
+    **_ENTRY_EXAMPLE,
+    "externalMetadata": {"taskName": "Planning", "projectCode": "ALPHA"},
+    "integrationLinks": [
+        {
+            "id": _LINK_ID,
+            "organizationId": _ENTRY_EXAMPLE["organizationId"],
+            "provider": "illumera",
+            "externalType": "time_entry",
+            "externalId": "illumera-te-001",
+            "alignEntityType": "time_entry",
+            "alignEntityId": _ENTRY_EXAMPLE["id"],
+            "createdAt": "2025-01-15T10:30:00.000000Z",
+        }
+    ],
+}
+
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key",
+    "1 to 255 printable ASCII characters, bare or as a quoted string; kept for 24 h. A repeat with the same key gets "
+    "the first 2xx answer again, byte for byte.",
+    # Bare or quoted; the bare form excludes the quote at both ends, so that the pattern says what is taken.
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-~]{1,255}$"},
+)
+_REPLAYED = Header("Idempotent-Replayed", "`true` on a repeat answered from its Idempotency-Key.")
+_MISMATCH = Header("Idempotency-Body-Mismatch", "`true` when the repeat's body differs from the first one's.")
+_IGNORED = Header("Ignored-Fields", "Names of members of the request that the operation does not know.")
+_DIFFERS = Header("Content-Differs", "Names of members whose values differ from the stored entry, which is unchanged.")
+_LOCATION = Header("Location", "Path of the time entry.")
+
+_KEY_ERRORS = ("key_missing", "key_invalid", "key_expired", "key_revoked")
+_READ_ERRORS = (*_KEY_ERRORS, "payment_required", "scope_violation", "role_violation", "rate_limit", "internal_error")
+_EXTERNAL_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+
+
+def operations(sync: Sync, reading: Reading) -> list[Operation]:
+    """The operations, with their handlers."""
+    return [_sync(sync), _find_by_pair(reading), _find_by_id(reading)]
+
+
+def _sync(sync: Sync) -> Operation:
+    return Operation(
+        method="POST",
+        path="/integration/time-entries",
+        name="syncTimeEntry",
+        tag="Integration",
+        summary="Sync a time entry from an external system",
+        description=(
+            "Creates the time entry of `externalSystem` + `externalId`, exactly once: the first call creates it "
+            "(201), every later call returns the entry that exists (200), however often and from wherever it is "
+            "repeated. An existing entry is never changed by a sync; `Content-Differs` names what differs.\n\n"
+            "Needs an organisation's key, and the plan feature `time_tracking`. Answers only after the entry, its "
+            "link, its event and the idempotency row are committed together."
+        ),
+        handler=sync.handle,
+        request=SyncTimeEntry,
+        request_example=_REQUEST_EXAMPLE,
+        request_headers=(IDEMPOTENCY_KEY,),
+        successes=(
+            Success(
+                200,
+                "The time entry existed already (`created` is false).",
+                SyncedTimeEntry,
+                {**_SYNCED_EXAMPLE, "created": False},
+                (_DIFFERS, _IGNORED, _REPLAYED, _MISMATCH),
+            ),
+            Success(
+                201,
+                "The time entry was created.",
+                SyncedTimeEntry,
+                _SYNCED_EXAMPLE,
+                (_LOCATION, _IGNORED, _REPLAYED, _MISMATCH),
+            ),
+        ),
+        errors=(
+            "validation_error",
+            "idempotency_key_invalid",
+            *_KEY_ERRORS,
+            "payment_required",
+            "scope_violation",
+            "role_violation",
+            "not_found",
+            "request_timeout",
+            "idempotency_in_progress",
+            "project_archived",
+            "time_entry_deleted",
+            "payload_too_large",
+            "unsupported_media_type",
+            "idempotency_key_reused",
+            "rate_limit",
+            "internal_error",
+            "overloaded",
+            "database_unavailable",
+        ),
+        also_without_prefix=True,
+        scope="organization",
+    )
+
+
+def _find_by_pair(reading: Reading) -> Operation:
+    return Operation(
+        method="GET",
+        path="/integration/time-entries",
+        name="findSyncedTimeEntry",
+        tag="Integration",
+        summary="Find a time entry by its external id",
+        description="The time entry of `externalSystem` + `externalId`, to check whether a sync has arrived.",
+        handler=reading.by_pair,
+        parameters=(
+            Parameter("externalSystem", "query", "As sent in the sync.", _EXTERNAL_NAME),
+            Parameter("externalId", "query", "As sent in the sync.", _EXTERNAL_NAME),
+        ),
+        successes=(Success(200, "The time entry.", LinkedTimeEntry, _LINKED_EXAMPLE),),
+        errors=("validation_error", *_READ_ERRORS, "not_found", "time_entry_deleted"),
+        also_without_prefix=True,
+        scope="organization",
+    )
+
+
+def _find_by_id(reading: Reading) -> Operation:
+    return Operation(
+        method="GET",
+        path="/integration/time-entries/{id}",
+        name="getSyncedTimeEntry",
+        tag="Integration",
+        summary="Read a time entry with its links",
+        description="The time entry with its integration links and the metadata that came with it.",
+        handler=reading.by_id,
+        parameters=(Parameter("id", "path", "Id of the time entry.", {"type": "string", "format": "uuid"}),),
+        successes=(Success(200, "The time entry.", LinkedTimeEntry, _LINKED_EXAMPLE),),
+        errors=(*_READ_ERRORS, "not_found"),
+        also_without_prefix=True,
+        scope="organization",
+    )

@@ -1,0 +1,172 @@
+"""Turns many requests into few statements: what arrives while a statement is in flight goes down with the next.
+
+No timer and no waiting when idle: the first row goes at once, alone. Bounded on every side: statements in flight,
+rows of a statement, rows that wait. Knows nothing of time entries: rows go in, outcomes come out.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from align.web.metrics import SYNC_QUEUE_DEPTH, SYNC_QUEUE_SECONDS, SYNC_STATEMENT_ROWS
+
+
+# A repeat waits this long for the first request (decision 5).
+BUSY_PATIENCE_SECONDS = 2.0
+
+
+class Row(Protocol):
+    """What the coalescer must know of a row."""
+
+    @property
+    def lane(self) -> Hashable:
+        """Whose row it is: lanes (organisations) take turns."""
+
+    @property
+    def exclusive_keys(self) -> tuple[Hashable, ...]:
+        """Rows that share one of these never run at the same time."""
+
+
+R = TypeVar("R", bound=Row)
+O = TypeVar("O")  # noqa: E741 - outcome
+
+
+class Overloaded(Exception):
+    """The queue is full; nothing was accepted."""
+
+
+class StillBusy(Exception):
+    """A row that shares an exclusive key with this one is still running; nothing was done."""
+
+
+class _Waiting(Generic[R, O]):
+    __slots__ = ("future", "row", "runs", "since")
+
+    def __init__(self, row: R, future: "asyncio.Future[O]") -> None:
+        self.row = row
+        self.future = future
+        self.runs = False
+        self.since = time.perf_counter()
+
+
+class Coalescer(Generic[R, O]):
+    """Runs rows through `run`, which answers a list of rows with as many outcomes (or exceptions) in their order."""
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[R]], Awaitable[Sequence[O | BaseException]]],
+        *,
+        maximum_in_flight: int,
+        maximum_rows: int,
+        maximum_waiting: int,
+    ) -> None:
+        self._run = run
+        self._maximum_in_flight = maximum_in_flight
+        self._maximum_rows = maximum_rows
+        self._maximum_waiting = maximum_waiting
+        self._lanes: dict[Hashable, deque[_Waiting[R, O]]] = {}
+        self._turns: deque[Hashable] = deque()
+        # Keys of rows in flight, each with the rows that wait for it.
+        self._busy: dict[Hashable, deque[_Waiting[R, O]]] = {}
+        self._waiting = 0
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+
+    def submit(self, row: R) -> "asyncio.Future[O]":
+        """Accept a row; the future becomes its outcome. Raises Overloaded when too much waits already."""
+        if self._waiting >= self._maximum_waiting:
+            raise Overloaded
+        waiting: _Waiting[R, O] = _Waiting(row, asyncio.get_running_loop().create_future())
+        self._waiting += 1
+        self._enqueue(waiting)
+        return waiting.future
+
+    async def drain(self) -> None:
+        """Wait until everything accepted has its outcome."""
+        while self._in_flight or self._waiting:
+            self._pump()
+            if self._in_flight:
+                await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(0)
+
+    def _enqueue(self, waiting: _Waiting[R, O]) -> None:
+        lane = waiting.row.lane
+        queue = self._lanes.get(lane)
+        if queue is None:
+            queue = self._lanes[lane] = deque()
+            self._turns.append(lane)
+        queue.append(waiting)
+        if not self._scheduled and len(self._in_flight) < self._maximum_in_flight:
+            # After this turn of the loop, so that requests read from the sockets together go down together.
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        while self._turns and len(self._in_flight) < self._maximum_in_flight:
+            batch = self._take()
+            if not batch:
+                break
+            task = asyncio.get_running_loop().create_task(self._flush(batch))
+            self._in_flight.add(task)
+        SYNC_QUEUE_DEPTH.set(self._waiting)
+
+    def _take(self) -> list[_Waiting[R, O]]:
+        """The next rows, lane by lane in turn; rows with a busy key step aside until it is free."""
+        batch: list[_Waiting[R, O]] = []
+        while self._turns and len(batch) < self._maximum_rows:
+            lane = self._turns.popleft()
+            queue = self._lanes[lane]
+            waiting = queue.popleft()
+            if queue:
+                self._turns.append(lane)
+            else:
+                del self._lanes[lane]
+            if waiting.future.done():  # its request was cancelled before it was sent
+                self._waiting -= 1
+            elif not self._step_aside(waiting):
+                for key in waiting.row.exclusive_keys:
+                    self._busy[key] = deque()
+                waiting.runs = True
+                batch.append(waiting)
+        return batch
+
+    def _step_aside(self, waiting: _Waiting[R, O]) -> bool:
+        for key in waiting.row.exclusive_keys:
+            if (queue := self._busy.get(key)) is not None:
+                queue.append(waiting)
+                asyncio.get_running_loop().call_later(BUSY_PATIENCE_SECONDS, self._give_up, waiting)
+                return True
+        return False
+
+    @staticmethod
+    def _give_up(waiting: _Waiting[R, O]) -> None:
+        # One that was released meanwhile and runs now gets its real outcome.
+        if not waiting.runs and not waiting.future.done():
+            waiting.future.set_exception(StillBusy())
+
+    async def _flush(self, batch: list[_Waiting[R, O]]) -> None:
+        SYNC_STATEMENT_ROWS.observe(len(batch))
+        SYNC_QUEUE_SECONDS.observe(time.perf_counter() - min(waiting.since for waiting in batch))
+        outcomes: Sequence[O | BaseException]
+        try:
+            outcomes = await self._run([waiting.row for waiting in batch])
+        except BaseException as error:  # noqa: BLE001 - every row must get its answer, whatever happened
+            outcomes = [error] * len(batch)
+        self._waiting -= len(batch)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not waiting.future.done():
+                if isinstance(outcome, BaseException):
+                    waiting.future.set_exception(outcome)
+                else:
+                    waiting.future.set_result(outcome)
+            for key in waiting.row.exclusive_keys:
+                for released in self._busy.pop(key):
+                    self._enqueue(released)
+        task = asyncio.current_task()
+        if task is not None:
+            self._in_flight.discard(task)
+        self._pump()

@@ -1,0 +1,79 @@
+"""Read time entries, with their links and metadata, as an integration sees them."""
+
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+
+from align.api_keys.admission import Admission
+from align.api_keys.authentication import Caller
+from align.db import sql
+from align.errors import ApiError, Problem, invalid
+from align.time_entries.model import external_name_problem, nfc
+from align.web.http import Answer, Request
+
+_QUERIES = sql.load(Path(__file__).with_name("reading.sql"))
+
+FEATURE = "time_tracking"
+
+
+class Reading:
+    """`GET /integration/time-entries` in its two forms."""
+
+    def __init__(self, admission: Admission, pool: asyncpg.Pool) -> None:
+        self._admission = admission
+        self._pool = pool
+
+    async def by_id(self, request: Request) -> Answer:
+        """The time entry with the id in the path, or ApiError 404."""
+        caller = await self._admit(request)
+        try:
+            id_ = UUID(request.path_parameters["id"])
+        except ValueError:
+            raise _not_found() from None
+        row = await self._pool.fetchrow(_QUERIES.find_by_id, caller.organization_id, id_)
+        if row is None:
+            raise _not_found()
+        return Answer(200, row["json"].encode())
+
+    async def by_pair(self, request: Request) -> Answer:
+        """The time entry of the external system and id in the query; ApiError 404 when unknown, 410 when deleted."""
+        caller = await self._admit(request)
+        query = request.query(("externalSystem", "externalId"))
+        if problems := _pair_problems(query):
+            raise invalid(problems)
+        row = await self._pool.fetchrow(
+            _QUERIES.find_by_pair, caller.organization_id, nfc(query["externalSystem"]), nfc(query["externalId"])
+        )
+        if row is None:
+            raise _not_found()
+        if row["deleted"]:
+            raise ApiError("time_entry_deleted", "the time entry of this external id was deleted")
+        return Answer(200, row["json"].encode())
+
+    async def _admit(self, request: Request) -> Caller:
+        caller = await self._admission.admit(request, "organization")
+        if caller.role == "client":
+            raise ApiError("role_violation", "the key was created by a user whose role (client) has no access to time")
+        if FEATURE not in caller.features:
+            raise ApiError(
+                "payment_required",
+                f"the organisation's plan does not include {FEATURE}",
+                reason="feature_disabled",
+                feature=FEATURE,
+            )
+        return caller
+
+
+def _pair_problems(query: dict[str, str]) -> list[Problem]:
+    problems = []
+    for name in ("externalSystem", "externalId"):
+        if not query.get(name):
+            problems.append(Problem(name, "required", "is required and must not be empty"))
+        elif broken := external_name_problem(query[name]):
+            problems.append(Problem(name, *broken))
+    return problems
+
+
+def _not_found() -> ApiError:
+    return ApiError("not_found", "no such time entry in this organisation")

@@ -1,0 +1,165 @@
+"""The ASGI application: finds the operation, turns every failure into the one error form, counts and logs."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+import structlog
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+
+from align.errors import ApiError
+from align.web.http import Answer, ClientGone, Request, error_answer
+from align.web.metrics import AUTHENTICATION_FAILURES, REQUEST_SECONDS, REQUESTS
+from align.web.operation import Handler, Operation
+
+log = structlog.get_logger()
+
+# Slower than this is worth a line whatever the status.
+SLOW_SECONDS = 1.0
+
+_COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
+
+class Page:
+    """Something that is served outside the API: health, metrics, documentation."""
+
+    def __init__(self, path: str, handler: Handler) -> None:
+        self.path = path
+        self.handler = handler
+
+
+class Application:
+    """All operations and pages as one ASGI application."""
+
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        pages: Sequence[Page],
+        mounts: Sequence[Mount],
+        access_log: str,
+        lifespan: Lifespan[Router],
+    ) -> None:
+        self._access_log = access_log
+        paths: dict[str, tuple[str, dict[str, Handler]]] = {}
+        for operation in operations:
+            for path in operation.paths:
+                paths.setdefault(path, (operation.route, {}))[1][operation.method] = operation.handler
+        for page in pages:
+            paths[page.path] = (page.path, {"GET": page.handler})
+        endpoints = {path: self._endpoint(route, handlers) for path, (route, handlers) in paths.items()}
+        # Paths without parameters skip the router, which tries one pattern after the other.
+        self._exact = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
+        self._router = Router(
+            [*mounts, *(Route(path, endpoint=_Asgi(endpoint)) for path, endpoint in endpoints.items())],
+            default=_Asgi(self._endpoint("unknown", {})),
+            redirect_slashes=False,
+            lifespan=lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event of ASGI."""
+        if scope["type"] == "http" and (endpoint := self._exact.get(scope["path"])):
+            await endpoint(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+    def _endpoint(self, route: str, handlers: dict[str, Handler]) -> ASGIApp:
+        counters: dict[tuple[str, int], Callable[[float], None]] = {}
+
+        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+            started = time.perf_counter()
+            request = Request(scope, receive, route)
+            method = scope["method"]
+            answer = await _answer(request, handlers)
+            await send_answer(request, answer, send)
+            seconds = time.perf_counter() - started
+            count = counters.get((method, answer.status))
+            if count is None:
+                count = counters[method, answer.status] = _counter(
+                    route, method if method in handlers else "other", answer.status
+                )
+            count(seconds)
+            self._log(request, answer, seconds)
+
+        return endpoint
+
+    def _log(self, request: Request, answer: Answer, seconds: float) -> None:
+        noteworthy = answer.status >= HTTPStatus.BAD_REQUEST or seconds > SLOW_SECONDS
+        if self._access_log == "none" or (self._access_log == "errors" and not noteworthy):
+            return
+        log.info(
+            "request",
+            method=request.scope["method"],
+            route=request.route,
+            status=answer.status,
+            milliseconds=round(seconds * 1000, 1),
+            request_id=request.id,
+        )
+
+
+async def _answer(request: Request, handlers: dict[str, Handler]) -> Answer:
+    handler = handlers.get(request.scope["method"])
+    try:
+        if handler is None:
+            raise _no_handler(handlers)
+        return await handler(request)
+    except ApiError as error:
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            AUTHENTICATION_FAILURES.labels(error.code).inc()
+        return error_answer(error, request.id)
+    except ClientGone:
+        return error_answer(ApiError("request_timeout", "the client hung up"), request.id)
+    except Exception:
+        log.exception("request failed", route=request.route, request_id=request.id)
+        return error_answer(
+            ApiError("internal_error", f"a fault of ours; it is logged under {request.id}. Repeating is safe."),
+            request.id,
+        )
+
+
+def _no_handler(handlers: dict[str, Handler]) -> ApiError:
+    if not handlers:
+        return ApiError("not_found", "there is nothing at this path; the API is documented at /docs")
+    allowed = ", ".join(sorted(handlers))
+    return ApiError(
+        "method_not_allowed", f"this path takes {allowed} only", allowed=sorted(handlers), headers={"Allow": allowed}
+    )
+
+
+async def send_answer(request: Request, answer: Answer, send: Send) -> None:
+    """Send the whole answer with the headers that every answer carries."""
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"x-request-id", request.id.encode()),
+        *_COMMON_HEADERS,
+    ]
+    for name, value in request.answer_headers.items():
+        headers.append((name.lower().encode(), value.encode("latin-1")))
+    for name, value in (answer.headers or {}).items():
+        headers.append((name.lower().encode(), value.encode("latin-1")))
+    start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _counter(route: str, method: str, status: int) -> Callable[[float], None]:
+    requests = REQUESTS.labels(method, route, str(status))
+    durations = REQUEST_SECONDS.labels(method, route)
+
+    def count(seconds: float) -> None:
+        requests.inc()
+        durations.observe(seconds)
+
+    return count
+
+
+class _Asgi:
+    """An ASGI function as an object: the router takes functions for handlers of another kind."""
+
+    def __init__(self, endpoint: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._endpoint(scope, receive, send)

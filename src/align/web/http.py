@@ -1,0 +1,140 @@
+"""One request and one answer, as far as every operation needs them."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.types import Receive, Scope
+
+from align.errors import ApiError, Problem, invalid, render
+from align.ids import new_id
+
+log = structlog.get_logger()
+
+# A body of 64 KiB needs no longer on any line that can carry the answer back.
+BODY_PATIENCE_SECONDS = 30
+MAXIMUM_BODY_BYTES = 64 * 1024
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_JSON = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+HeaderList = list[tuple[bytes, bytes]]
+
+
+class Request:
+    """A request: its id, headers (lower-case names), path parameters, and the headers its answer must carry."""
+
+    __slots__ = ("answer_headers", "headers", "id", "path_parameters", "receive", "route", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, route: str) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.route = route
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.path_parameters: Mapping[str, str] = scope.get("path_params", {})
+        # Everything that the answer carries whatever happens: the rate-limit headers, Ignored-Fields.
+        self.answer_headers: dict[str, str] = {}
+        given = self.headers.get(b"x-request-id", b"")
+        self.id = given.decode() if _REQUEST_ID.fullmatch(given) else str(new_id())
+
+    def header(self, name: str) -> str | None:
+        """A header's value; bytes that are not ASCII are kept apart as Latin-1, as HTTP has it."""
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    def header_values(self, name: bytes) -> list[str]:
+        """All values of a header that was perhaps sent more than once."""
+        return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
+
+    def query(self, known: Iterable[str]) -> dict[str, str]:
+        """The query's parameters. Raises ApiError 400 for one that is not UTF-8, unknown or sent twice."""
+        try:
+            pairs = parse_qsl(
+                self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
+            )
+        except (ValueError, UnicodeDecodeError):
+            raise invalid([Problem("query", "invalid_query", "must be percent-encoded UTF-8")]) from None
+        allowed, found, problems = set(known), dict(pairs), []
+        for name in found:
+            if name not in allowed:
+                problems.append(Problem(name, "unknown_parameter", f"is unknown; known: {', '.join(sorted(allowed))}"))
+        for name in {name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1}:
+            problems.append(Problem(name, "duplicate_parameter", "occurs twice"))
+        if problems:
+            raise invalid(problems)
+        return found
+
+    async def body(self, maximum_bytes: int = MAXIMUM_BODY_BYTES) -> bytes:
+        """The whole body. Raises ApiError 413 when it is larger than `maximum_bytes`, 408 when it stalls."""
+        declared = self.headers.get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared[:20]) > maximum_bytes:
+            raise too_large(maximum_bytes)
+        message = await self._next_part()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body", False):
+            message = await self._next_part()
+            body += message.get("body", b"")
+            if len(body) > maximum_bytes:
+                raise too_large(maximum_bytes)
+        return body
+
+    async def _next_part(self) -> Mapping[str, object]:
+        try:
+            async with asyncio.timeout(BODY_PATIENCE_SECONDS):
+                message = await self.receive()
+        except TimeoutError:
+            raise ApiError(
+                "request_timeout",
+                f"the body did not arrive within {BODY_PATIENCE_SECONDS} s",
+                headers={"Connection": "close"},
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        return message
+
+    def media_type_problem(self) -> ApiError | None:
+        """415, unless the body is declared as plain JSON in UTF-8."""
+        if not _JSON.fullmatch(self.headers.get(b"content-type", b"")):
+            return ApiError("unsupported_media_type", "send the body as 'Content-Type: application/json', in UTF-8")
+        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            return ApiError("unsupported_media_type", "send the body uncompressed, without Content-Encoding")
+        return None
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete: nobody waits for an answer."""
+
+
+class Answer:
+    """What goes back: status, body (JSON unless `content_type` says otherwise), further headers."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+        self.content_type = content_type
+
+
+def error_answer(error: ApiError, request_id: str) -> Answer:
+    """A refusal as an answer."""
+    return Answer(error.status, render(error, request_id), error.headers)
+
+
+def too_large(maximum_bytes: int) -> ApiError:
+    """413; the connection closes, since the rest of the body is not read."""
+    return ApiError(
+        "payload_too_large",
+        f"the body is larger than {maximum_bytes} bytes",
+        maximumBytes=maximum_bytes,
+        headers={"Connection": "close"},
+    )

@@ -1,0 +1,194 @@
+"""Writes the OpenAPI 3.1 document from the table of operations and the structs that decode and describe them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from align.errors import CATALOGUE
+from align.web.operation import PREFIX, Header, Operation
+
+_REFERENCE = "#/components/schemas/{name}"
+_REQUEST_ID = Header("X-Request-Id", "Id of this request in the server's logs.")
+_RATE_LIMIT = (
+    Header("X-RateLimit-Limit", "Requests a minute; absent when the key has no limit.", {"type": "integer"}),
+    Header("X-RateLimit-Remaining", "Requests left in the sliding window.", {"type": "integer"}),
+    Header("X-RateLimit-Reset", "Seconds until the window has more room.", {"type": "integer"}),
+)
+_RETRY_AFTER = Header("Retry-After", "Seconds to wait before the repeat.", {"type": "integer"})
+_HEADERS_OF_STATUS = {
+    401: (Header("WWW-Authenticate", "How to send a key (RFC 9110)."),),
+    405: (Header("Allow", "The methods of this path."),),
+    429: (_RETRY_AFTER,),
+    503: (_RETRY_AFTER,),
+}
+_ERROR_SCHEMA = {
+    "type": "object",
+    "description": "Every refusal. Further members depend on the code.",
+    "required": ["error", "message", "requestId"],
+    "properties": {
+        "error": {"type": "string", "description": "Machine code; stable."},
+        "message": {"type": "string", "description": "For people; may change."},
+        "requestId": {"type": "string"},
+        "details": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["path", "code", "message"],
+                "properties": {
+                    "path": {
+                        "type": "string",
+                        "description": "The member, parameter or header; empty: the whole body.",
+                    },
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
+    """The whole document as a JSON value."""
+    types = {kind for operation in operations for kind in _types(operation)}
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.route, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Align",
+            "version": version,
+            "summary": "Hours worked anywhere arrive here exactly once, are approved, locked and invoiced.",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This server"}],
+        "security": [{"bearer": []}, {"apiKey": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
+        "paths": paths,
+        "components": {
+            "schemas": {**dict(sorted(schemas.items())), "Error": _ERROR_SCHEMA},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+_DESCRIPTION = f"""\
+All paths start with `{PREFIX}`; `/integration/*` answers without it too. Every answer carries `X-Request-Id`.
+
+Repeating a call is always safe: a time entry is stored once per `externalSystem` and `externalId`, and a request with
+an `Idempotency-Key` is answered with its first answer for 24 hours. Every refusal is a JSON object whose `error` is a
+stable code. Members of a request that are not documented are ignored and named in the header `Ignored-Fields`; an
+organisation in strict mode refuses them.
+"""
+
+
+def _types(operation: Operation) -> Iterable[type]:
+    if operation.request is not None:
+        yield operation.request
+    for success in operation.successes:
+        yield success.type
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    description = operation.description
+    if operation.also_without_prefix:
+        description += f"\n\nAlso answers under `{operation.path}`."
+    result: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": description,
+        "parameters": [_parameter(parameter) for parameter in operation.parameters]
+        + [_header_parameter(header) for header in operation.request_headers],
+        "responses": {**_successes(operation), **_errors(operation)},
+    }
+    if operation.request is not None:
+        media: dict[str, Any] = {"schema": _reference(operation.request)}
+        if operation.request_example is not None:
+            media["example"] = operation.request_example
+        result["requestBody"] = {"required": True, "content": {"application/json": media}}
+    return result
+
+
+def _parameter(parameter: Any) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _header_parameter(header: Header) -> dict[str, Any]:
+    return {
+        "name": header.name,
+        "in": "header",
+        "required": False,
+        "description": header.description,
+        "schema": dict(header.schema),
+    }
+
+
+def _successes(operation: Operation) -> dict[str, Any]:
+    return {
+        str(success.status): {
+            "description": success.description,
+            "headers": _headers((_REQUEST_ID, *_RATE_LIMIT, *success.headers)),
+            "content": {"application/json": {"schema": _reference(success.type), "example": success.example}},
+        }
+        for success in operation.successes
+    }
+
+
+def _errors(operation: Operation) -> dict[str, Any]:
+    codes: dict[int, list[str]] = {}
+    for code in operation.errors:
+        codes.setdefault(CATALOGUE[code].status, []).append(code)
+    return {str(status): _error(status, names) for status, names in sorted(codes.items())}
+
+
+def _error(status: int, codes: list[str]) -> dict[str, Any]:
+    return {
+        "description": "\n".join(f"- `{code}`: {CATALOGUE[code].meaning}" for code in codes),
+        "headers": _headers((_REQUEST_ID, *_HEADERS_OF_STATUS.get(status, ()))),
+        "content": {
+            "application/json": {
+                "schema": {
+                    "allOf": [{"$ref": _REFERENCE.format(name="Error")}],
+                    "properties": {"error": {"enum": codes}},
+                },
+                "examples": {code: {"value": _error_example(code)} for code in codes},
+            }
+        },
+    }
+
+
+def _error_example(code: str) -> Mapping[str, object]:
+    example: dict[str, object] = {
+        "error": code,
+        "message": CATALOGUE[code].meaning,
+        "requestId": "019aafe2-5a1c-7c3e-8f6d-2b1f0c9d8e7a",
+    }
+    if code == "validation_error":
+        message = "must be an integer from 1 to 1440"
+        example["message"] = f"minutes: {message}"
+        example["details"] = [{"path": "minutes", "code": "out_of_range", "message": message}]
+    if code == "payment_required":
+        example |= {"reason": "feature_disabled", "feature": "time_tracking"}
+    return example
+
+
+def _headers(headers: Iterable[Header]) -> dict[str, Any]:
+    return {header.name: {"description": header.description, "schema": dict(header.schema)} for header in headers}
+
+
+def _reference(kind: type) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}

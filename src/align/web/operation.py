@@ -1,0 +1,72 @@
+"""The table of operations: what routes requests, writes the OpenAPI document and drives the tests."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from align.web.http import Answer, Request
+
+PREFIX = "/api/v1"
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A documented header of a request or an answer."""
+
+    name: str
+    description: str
+    schema: Mapping[str, object] = msgspec.field(default_factory=lambda: {"type": "string"})
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A documented parameter in the path or the query."""
+
+    name: str
+    place: Literal["path", "query"]
+    description: str
+    schema: Mapping[str, object]
+    required: bool = True
+
+
+class Success(msgspec.Struct, frozen=True):
+    """A documented 2xx answer."""
+
+    status: int
+    description: str
+    type: type
+    example: Mapping[str, object]
+    headers: tuple[Header, ...] = ()
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation of the API. `path` is without the prefix; `errors` are codes of align.errors.CATALOGUE."""
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    description: str
+    handler: Handler
+    successes: tuple[Success, ...]
+    errors: tuple[str, ...]
+    request: type | None = None
+    request_example: Mapping[str, object] | None = None
+    request_headers: tuple[Header, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    # The document writes /integration/* without the prefix, so these answer there too (decision 1).
+    also_without_prefix: bool = False
+    # Which keys may call it.
+    scope: Literal["organization", "any"] = "any"
+
+    @property
+    def route(self) -> str:
+        """The whole path."""
+        return PREFIX + self.path
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths it answers under."""
+        return (self.route, self.path) if self.also_without_prefix else (self.route,)

@@ -1,0 +1,87 @@
+"""Requests a minute per API key, in a sliding window, by the library `limits`."""
+
+import math
+import time
+from typing import cast
+from uuid import UUID
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter as SharedLimiter
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter as LocalLimiter
+
+from align.errors import ApiError
+from align.web.metrics import RATE_LIMITER_FAILURES, RATE_LIMITED
+
+log = structlog.get_logger()
+
+
+class Allowance:
+    """What a key has left: the values of the X-RateLimit headers."""
+
+    __slots__ = ("limit", "remaining", "reset_seconds")
+
+    def __init__(self, limit: int, remaining: int, reset_at: float) -> None:
+        self.limit = limit
+        self.remaining = remaining
+        self.reset_seconds = max(0, math.ceil(reset_at - time.time()))
+
+
+class RateLimiter:
+    """Counts in this process or, given a Redis URL, together with all others."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._local = LocalLimiter(MemoryStorage())
+        self._shared = (
+            SharedLimiter(RedisStorage(f"async+{redis_url}", implementation="redispy")) if redis_url else None
+        )
+
+    async def hit(self, api_key_id: UUID, limit_per_minute: int, cost: int = 1) -> Allowance:
+        """Count `cost` requests. Raises ApiError 429 `rate_limit` when the window has no room for them."""
+        item, name = RateLimitItemPerMinute(limit_per_minute), api_key_id.hex
+        if self._shared is None:
+            allowed = self._local.hit(item, name, cost=cost)
+            stats = self._local.get_window_stats(item, name)
+        else:
+            try:
+                allowed = await self._shared.hit(item, name, cost=cost)
+                stats = await self._shared.get_window_stats(item, name)
+            except Exception as error:  # noqa: BLE001 - whatever the driver raises: time is never refused for it
+                RATE_LIMITER_FAILURES.inc()
+                log.error("the shared rate limit can't be counted; requests pass", reason=type(error).__name__)
+                return Allowance(limit_per_minute, limit_per_minute, time.time())
+        allowance = Allowance(limit_per_minute, stats.remaining, stats.reset_time)
+        if not allowed:
+            RATE_LIMITED.inc()
+            raise refusal(allowance)
+        return allowance
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._shared is not None:
+            storage = cast(RedisStorage, self._shared.storage)
+            await storage.bridge.storage.aclose()
+
+
+def refusal(allowance: Allowance) -> ApiError:
+    """429, with the time after which a repeat may pass."""
+    wait_seconds = max(1, allowance.reset_seconds)
+    error = ApiError(
+        "rate_limit",
+        f"more than {allowance.limit} requests a minute; repeat after {wait_seconds} s",
+        retryAfterSeconds=wait_seconds,
+        headers={"Retry-After": str(wait_seconds)},
+    )
+    error.headers.update(headers(allowance))
+    return error
+
+
+def headers(allowance: Allowance) -> dict[str, str]:
+    """The headers of every answer to a key with a limit (contract, section 2); Reset is in seconds from now."""
+    return {
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(allowance.reset_seconds),
+    }
