@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -40,6 +41,9 @@ def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
     EmbeddedServerFailure, UnusableDatabase or PortTaken when the server can't start.
     """
     logs.configure(settings)
+    # uvicorn raises the signal that stopped it once more when it is done; our own ending must still run then.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
     listener = _listen(settings)
     base_url = f"http://{settings.host}:{listener.getsockname()[1]}"
     with listener, _database(settings) as database_url:
