@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """Nothing was changed; `field` names the input at fault, the message says what would be right."""
 
     code: ClassVar[str] = "refused"

@@ -80,9 +80,7 @@ async def mint(
         rate_limit_per_minute,
     )
     minted = ApiKey(**row)
-    await events.record(
-        tx, "api_key.created", ("api_key", minted.id), organization_id=organization_id, after=minted
-    )
+    await events.record(tx, "api_key.created", ("api_key", minted.id), organization_id=organization_id, after=minted)
     return minted, made.text
 
 
@@ -97,9 +95,7 @@ async def find(tx: asyncpg.Connection, organization_id: UUID, text: str) -> ApiK
     digest = key_text.digest(text) if key_text.is_well_formed(text) else None
     rows = await tx.fetch(queries.find_api_keys, organization_id, names.parse_id(text), text, digest)
     # Messages get logged: they repeat no more of a key than its prefix.
-    shown = (
-        text[: key_text.SHOWN_LENGTH] + "…" if text.startswith(tuple(key_text.PREFIXES.values())) else text
-    )
+    shown = text[: key_text.SHOWN_LENGTH] + "…" if text.startswith(tuple(key_text.PREFIXES.values())) else text
     return names.only("key", "key", shown, [ApiKey(**row) for row in rows])
 
 
@@ -108,9 +104,7 @@ async def revoke(tx: asyncpg.Connection, organization_id: UUID, api_key_id: UUID
     old = await _existing(tx, organization_id, api_key_id)
     if old.revoked_at is not None:
         return old
-    return await _record_change(
-        tx, "api_key.revoked", old, await tx.fetchrow(queries.revoke_api_key, *_key(old))
-    )
+    return await _record_change(tx, "api_key.revoked", old, await tx.fetchrow(queries.revoke_api_key, *_key(old)))
 
 
 async def set_rate_limit(

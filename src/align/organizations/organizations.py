@@ -47,9 +47,7 @@ async def create(
     name = names.checked("name", name)
     for feature in features:
         _check_feature(feature)
-    row = await tx.fetchrow(
-        queries.insert_organization, organization_id or new_id(), name, sorted(set(features))
-    )
+    row = await tx.fetchrow(queries.insert_organization, organization_id or new_id(), name, sorted(set(features)))
     created = Organization(**row)
     await events.record(
         tx, "organization.created", ("organization", created.id), organization_id=created.id, after=created
@@ -75,9 +73,7 @@ async def get(tx: asyncpg.Connection, organization_id: UUID) -> Organization | N
     return Organization(**row) if row else None
 
 
-async def set_feature(
-    tx: asyncpg.Connection, organization_id: UUID, feature: str, *, on: bool
-) -> Organization:
+async def set_feature(tx: asyncpg.Connection, organization_id: UUID, feature: str, *, on: bool) -> Organization:
     """Turn one feature on or off. Raises Refused for an unknown feature and NotFound."""
     _check_feature(feature)
     old = await _existing(tx, organization_id)

@@ -48,9 +48,7 @@ async def create(
     _check_status(status)
     row = await tx.fetchrow(queries.insert_project, organization_id, project_id or new_id(), name, status)
     created = Project(**row)
-    await events.record(
-        tx, "project.created", ("project", created.id), organization_id=organization_id, after=created
-    )
+    await events.record(tx, "project.created", ("project", created.id), organization_id=organization_id, after=created)
     return created
 
 

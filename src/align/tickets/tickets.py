@@ -46,9 +46,7 @@ async def create(
     if row is None:
         raise NotFound("project", f"no project has the id {project_id}")
     created = Ticket(**row)
-    await events.record(
-        tx, "ticket.created", ("ticket", created.id), organization_id=organization_id, after=created
-    )
+    await events.record(tx, "ticket.created", ("ticket", created.id), organization_id=organization_id, after=created)
     return created
 
 
@@ -57,9 +55,7 @@ async def list_all(tx: asyncpg.Connection, organization_id: UUID, project_id: UU
     return [Ticket(**row) for row in await tx.fetch(queries.list_tickets, organization_id, project_id)]
 
 
-async def get(
-    tx: asyncpg.Connection, organization_id: UUID, project_id: UUID, ticket_id: UUID
-) -> Ticket | None:
+async def get(tx: asyncpg.Connection, organization_id: UUID, project_id: UUID, ticket_id: UUID) -> Ticket | None:
     """The ticket, locked against changes until the transaction ends, or None."""
     row = await tx.fetchrow(queries.get_ticket, organization_id, project_id, ticket_id)
     return Ticket(**row) if row else None

@@ -66,9 +66,7 @@ async def create(
     if row is None:
         raise AlreadyExists("email", f"a user with the email {email} exists already")
     created = User(**row)
-    await events.record(
-        tx, "user.invited", ("user", created.id), organization_id=organization_id, after=created
-    )
+    await events.record(tx, "user.invited", ("user", created.id), organization_id=organization_id, after=created)
     return created
 
 
