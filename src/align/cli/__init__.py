@@ -1,7 +1,6 @@
 """The command line."""
 
 import sys
-import warnings
 from typing import Annotated, NoReturn
 
 import typer
@@ -42,8 +41,6 @@ def align(
 
 def main() -> NoReturn:
     """Run the command in `sys.argv` and end the process with its exit code (see `align --help`)."""
-    # Without XDG_RUNTIME_DIR platformdirs falls back to the temporary directory, which is as good for us.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"platformdirs\.")
     try:
         exit_code = app(standalone_mode=False) or 0
         sys.stdout.flush()

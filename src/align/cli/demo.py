@@ -1,6 +1,5 @@
 """`align demo`: data to try the API with, and a server that shows what it does."""
 
-import http.client
 import json
 import os
 import shlex
@@ -68,8 +67,8 @@ def _show_at_work(base_url: str, prepared: Demo, *, as_json: bool) -> None:
         first = _show_answer("The first answer", base_url, prepared)
         second = _show_answer("The same request again", base_url, prepared)
         _say(_verdict(first, second), style="bold")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        _say(f"The example could not be synced: {type(error).__name__}: {error}", style="bold red")
+    except example.NoAnswer as error:
+        _say(f"\nThe example could not be synced: {error}", style="bold red")
     _show_command("Do it yourself:", example.curl(base_url, prepared))
     _say(f"\nDocumentation: {base_url}/docs\n\nPress Ctrl-C to stop.")
 

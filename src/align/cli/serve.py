@@ -8,6 +8,7 @@ import typer
 
 from align.cli.failures import DatabaseUnusable
 from align.cli.options import DataDir
+from align.refusals import Refused
 from align.settings import Settings, load
 
 Host = Annotated[
@@ -30,7 +31,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, data_di
 
 
 def start(settings: Settings, on_ready: Callable[[str], None] | None = None) -> None:
-    """Run the server until it is stopped; `on_ready` gets its base URL. Raises DatabaseUnusable."""
+    """Run the server until it is stopped; `on_ready` gets its base URL. Raises Refused and DatabaseUnusable."""
     from align import server
     from align.db.embedded import EmbeddedServerFailure
     from align.db.migrate import UnusableDatabase
@@ -39,3 +40,7 @@ def start(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
         server.serve(settings, on_ready=on_ready)
     except (EmbeddedServerFailure, UnusableDatabase) as error:
         raise DatabaseUnusable(str(error)) from None
+    except server.PortTaken as error:
+        raise Refused("port", str(error)) from None
+    except server.StartFailed as error:
+        raise Refused("server", str(error)) from None

@@ -1,8 +1,8 @@
 """The example of the API's documentation with the demo's ids: as a request to send, and as a curl line."""
 
-import http.client
 import json
 import shlex
+from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -11,6 +11,10 @@ from align.demo.data import Demo
 PATH = "/api/v1/integration/time-entries"
 # The server just answered its first request, so a silent minute means that it hangs.
 TIMEOUT_SECONDS = 60
+
+
+class NoAnswer(Exception):
+    """The server could not be reached or did not answer with JSON; the message says what happened."""
 
 
 class Answer(NamedTuple):
@@ -49,13 +53,16 @@ def curl(base_url: str, demo: Demo) -> str:
 
 
 def sync(base_url: str, demo: Demo) -> Answer:
-    """Send the example to the server at `base_url`. Raises OSError, HTTPException or ValueError."""
-    address = urlsplit(base_url)
-    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=TIMEOUT_SECONDS)
+    """Send the example to the server at `base_url`. Raises NoAnswer."""
+    import http.client
+
     headers = {"Authorization": f"Bearer {demo.organization_key}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", PATH, json.dumps(body(demo)), headers)
-        response = connection.getresponse()
-        return Answer(response.status, response.reason, response.getheaders(), json.loads(response.read()))
-    finally:
-        connection.close()
+        address = urlsplit(base_url)
+        made = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_SECONDS)
+        with closing(made) as connection:
+            connection.request("POST", PATH, json.dumps(body(demo)), headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.reason, response.getheaders(), json.loads(response.read()))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}") from error
