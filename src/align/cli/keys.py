@@ -41,48 +41,42 @@ DETAILS: output.Columns[ApiKey] = {
 }
 
 
-class _Minted(msgspec.Struct, frozen=True):
-    api_key: ApiKey
-    text: str
+Project = Annotated[str | None, typer.Option(metavar="PROJECT", help="Reach this project only: its id or exact name.")]
+CreatedBy = Annotated[str, typer.Option(metavar="USER", help="Id or email of the user with whose role the key acts.")]
+ExpiresAt = Annotated[str | None, typer.Option(metavar="DATETIME", help="ISO 8601 with offset: 2027-01-31T12:00:00Z.")]
+ExpiresInDays = Annotated[int | None, typer.Option(metavar="N", min=1, max=MAXIMUM_DAYS)]
+RateLimit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MAXIMUM_RATE_LIMIT,
+        help="Requests a minute. Default: ALIGN_RATE_LIMIT_PER_MINUTE, or 600.",
+    ),
+]
 
 
 def mint(
     org: OrganizationArgument,
     name: Annotated[str, typer.Option(help="What the key is for.")],
-    created_by: Annotated[
-        str, typer.Option(metavar="USER", help="Id or email of the user with whose role the key acts.")
-    ],
-    project: Annotated[
-        str | None, typer.Option(metavar="PROJECT", help="Reach this project only: its id or exact name.")
-    ] = None,
-    expires_at: Annotated[
-        str | None, typer.Option(metavar="DATETIME", help="ISO 8601 with offset: 2027-01-31T12:00:00Z.")
-    ] = None,
-    expires_in_days: Annotated[int | None, typer.Option(metavar="N", min=1, max=MAXIMUM_DAYS)] = None,
-    rate_limit: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=MAXIMUM_RATE_LIMIT,
-            help="Requests a minute. Default: ALIGN_RATE_LIMIT_PER_MINUTE, or 600.",
-        ),
-    ] = None,
+    created_by: CreatedBy,
+    project: Project = None,
+    expires_at: ExpiresAt = None,
+    expires_in_days: ExpiresInDays = None,
+    rate_limit: RateLimit = None,
     unlimited: Annotated[bool, typer.Option("--unlimited", help="No rate limit.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Mint a key and print its text, which is shown only this once. Without an expiry it never expires."""
-    if unlimited and rate_limit is not None:
-        raise typer.BadParameter("give either --rate-limit or --unlimited", param_hint="--unlimited")
     expiry = _expiry(expires_at, expires_in_days, datetime.now(UTC))
-    limit = None if unlimited else rate_limit or settings.load(os.environ).rate_limit_per_minute
+    limit = _limit(rate_limit, unlimited=unlimited)
 
-    async def work(tx: "asyncpg.Connection") -> _Minted:
+    async def work(tx: "asyncpg.Connection") -> tuple[ApiKey, str]:
         organization = await organizations.find(tx, org)
         creator = await users.find(tx, organization.id, created_by)
         scoped = await projects.find(tx, organization.id, project) if project is not None else None
-        api_key, text = await api_keys.mint(
+        return await api_keys.mint(
             tx,
             organization.id,
             name=name,
@@ -91,9 +85,9 @@ def mint(
             expires_at=expiry,
             rate_limit_per_minute=limit,
         )
-        return _Minted(api_key, text)
 
-    _show_minted(run(data_dir, work), as_json=as_json)
+    minted, text = run(data_dir, work)
+    _show_minted(minted, text, as_json=as_json)
 
 
 app.command("mint")(mint)
@@ -139,12 +133,18 @@ def rate_limit(
     output.show_one(run(data_dir, work), DETAILS, as_json=as_json)
 
 
-def _show_minted(minted: _Minted, *, as_json: bool) -> None:
+def _show_minted(minted: ApiKey, text: str, *, as_json: bool) -> None:
     if as_json:
-        output.show_json({**msgspec.to_builtins(minted.api_key), "key": minted.text})
+        output.show_json({**msgspec.to_builtins(minted), "key": text})
         return
-    output.show_one(minted.api_key, DETAILS, as_json=False)
-    print(f"\n{minted.text}\n\nThis is the only time the key is shown: store it where the sender finds it.")
+    output.show_one(minted, DETAILS, as_json=False)
+    print(f"\n{text}\n\nThis is the only time the key is shown: store it where the sender finds it.")
+
+
+def _limit(rate_limit: int | None, *, unlimited: bool) -> int | None:
+    if unlimited and rate_limit is not None:
+        raise typer.BadParameter("give either --rate-limit or --unlimited", param_hint="--unlimited")
+    return None if unlimited else rate_limit or settings.load(os.environ).rate_limit_per_minute
 
 
 def _expiry(at: str | None, in_days: int | None, now: datetime) -> datetime | None:
