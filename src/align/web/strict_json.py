@@ -17,7 +17,8 @@ MAXIMUM_NUMBER_LENGTH = 100
 # Far beyond a double; PostgreSQL's numeric ends at 131,072 digits.
 MAXIMUM_EXPONENT = 1000
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Its end may be missing: a string that is never closed must match once, not be tried again at each quote inside it.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _EXPONENT = re.compile(r"[eE]([+-]?\d+)$")
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
