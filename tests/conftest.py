@@ -20,6 +20,7 @@ from align.projects import projects
 from align.settings import Settings
 from align.tickets import tickets
 from align.users import users
+from align.web.quick import QuickProtocol
 
 SYNC_PATH = "/api/v1/integration/time-entries"
 
@@ -48,7 +49,7 @@ class RunningServer:
                 host="127.0.0.1",
                 port=0,
                 loop="uvloop",
-                http="httptools",
+                http=QuickProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

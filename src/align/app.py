@@ -18,6 +18,7 @@ from align.api_keys.authentication import Authentication
 from align.db.pool import open_pool
 from align.settings import Settings
 from align.time_entries import api as time_entries
+from align.time_entries import rows
 from align.time_entries.coalescer import Coalescer
 from align.time_entries.reading import Reading
 from align.time_entries.rows import Outcome, SyncRow
@@ -25,7 +26,8 @@ from align.time_entries.sync import Sync
 from align.time_entries.writer import QUERIES, Writer
 from align.web import metrics, openapi, pages
 from align.web.application import Application
-from align.web.operation import Operation
+from align.web.operation import PREFIX, Operation
+from align.web.quick import Quick
 from align.web.rate_limit import RateLimiter
 
 log = structlog.get_logger()
@@ -47,6 +49,8 @@ class Server:
         self._settings = settings
         self._application: Application | None = None
         self.draining = False
+        # What the protocol hands over without running an ASGI application; see align.web.quick.
+        self.quick: Quick | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI. The first event, the lifespan's, opens the database."""
@@ -65,7 +69,9 @@ class Server:
             maximum_waiting=SYNC_ROWS_WAITING,
         )
         limiter = RateLimiter(self._settings.redis_url)
-        table = operations(Admission(Authentication(pool), limiter), pool, coalescer)
+        admission = Admission(Authentication(pool), limiter)
+        sync = Sync(admission, pool, coalescer)
+        table = operations(sync, Reading(admission, pool), admission)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -78,18 +84,20 @@ class Server:
             await asyncio.gather(writer.close(), pool.close(), limiter.close())
             metrics.forget_process()
 
-        return Application(
+        application = Application(
             table,
             pages.pages(pool, lambda: self.draining, openapi_document(table)),
             pages.mounts(),
             self._settings.access_log,
             lifespan,
+            quick={path.encode(): sync for path in (rows.PATH, rows.PATH.removeprefix(PREFIX))},
         )
+        self.quick = application.quick
+        return application
 
 
-def operations(admission: Admission, pool: asyncpg.Pool, coalescer: Coalescer[SyncRow, Outcome]) -> list[Operation]:
+def operations(sync: Sync, reading: Reading, admission: Admission) -> list[Operation]:
     """The table of all operations."""
-    sync, reading = Sync(admission, pool, coalescer), Reading(admission, pool)
     return [*time_entries.operations(sync, reading), me.operation(admission)]
 
 

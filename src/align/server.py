@@ -18,6 +18,7 @@ from align.app import Server
 from align.db import embedded, migrate
 from align.settings import Settings
 from align.web import logs
+from align.web.quick import QuickProtocol
 
 log = structlog.get_logger()
 
@@ -45,7 +46,8 @@ def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
     listener = _listen(settings)
-    base_url = f"http://{settings.host}:{listener.getsockname()[1]}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base_url = f"http://{host}:{listener.getsockname()[1]}"
     with listener, _database(settings) as database_url:
         migrate.migrate(database_url)
         log.info("serving", url=base_url, documentation=f"{base_url}/docs", workers=settings.workers)
@@ -92,7 +94,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         app,  # type: ignore[arg-type]
         factory=isinstance(app, str),
         loop="uvloop",
-        http="httptools",
+        http=QuickProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -40,9 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_connections: Annotated[
         int, Meta(ge=1, le=500, description="Connections each process keeps for everything but syncs.")
     ] = 8
-    redis_url: Annotated[
-        str | None, Meta(description="Redis that shares the rate-limit counts between processes.")
-    ] = None
+    redis_url: Annotated[str | None, Meta(description="Redis that shares the rate-limit counts between processes.")] = (
+        None
+    )
     rate_limit_per_minute: Annotated[
         int, Meta(ge=1, le=10_000_000, description="Requests a minute of a newly minted API key.")
     ] = 600

@@ -44,6 +44,21 @@ class Admission:
             )
         return caller
 
+    def admit_remembered(self, request: Request) -> Caller | None:
+        """The caller, if it is remembered and needs no waiting; else None, and nothing was counted.
+
+        Raises ApiError 401 or 429.
+        """
+        caller = self.authentication.remembered(key_of(request))
+        if caller is None or caller.scope != "organization":
+            return None
+        if caller.rate_limit_per_minute is not None:
+            if self._limiter.is_shared:
+                return None
+            allowance = self._limiter.hit_local(caller.api_key_id, caller.rate_limit_per_minute)
+            request.answer_headers.update(rate_limit.headers(allowance))
+        return caller
+
 
 def key_of(request: Request) -> str | None:
     """The text of the API key that `request` carries. Raises ApiError 401 when it carries two different ones."""

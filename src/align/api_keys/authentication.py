@@ -62,16 +62,20 @@ class Authentication:
 
     async def remembered_caller(self, text: str | None) -> Caller:
         """As `caller`, but up to REMEMBERED_SECONDS old: only for operations that check the key once more."""
-        found = self._remembered.get(text or "")
-        now = time.monotonic()
-        if found is not None and now < found[0]:
-            return found[1]
-        self._remembered.pop(text or "", None)
+        found = self.remembered(text)
+        if found is not None:
+            return found
+        self.forget(text)
         caller = await self.caller(text)
         if len(self._remembered) >= MAXIMUM_REMEMBERED:
             self._remembered.clear()
-        self._remembered[text or ""] = (now + REMEMBERED_SECONDS, caller)
+        self._remembered[text or ""] = (time.monotonic() + REMEMBERED_SECONDS, caller)
         return caller
+
+    def remembered(self, text: str | None) -> Caller | None:
+        """The caller as last seen, unless that is too long ago."""
+        found = self._remembered.get(text or "")
+        return found[1] if found is not None and time.monotonic() < found[0] else None
 
     def forget(self, text: str | None) -> None:
         """Ask the database about this key the next time."""

@@ -63,8 +63,10 @@ def running(data_dir: Path) -> Iterator[str]:
     try:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a last user is just stopping the server
         server = _start(cluster)
-        yield _create_database(server.get_uri())
-        _stop_if_last(users, server)
+        try:
+            yield _create_database(server.get_uri())
+        finally:
+            _stop_if_last(users, server)
     finally:
         os.close(users)
 
@@ -91,6 +93,8 @@ def _start(cluster: Path) -> PostgresServer:
                     f"its log is {cluster / 'log'}"
                 ) from error
             time.sleep(0.2)
+        except RuntimeError as error:
+            raise EmbeddedServerFailure(f"the embedded PostgreSQL in {cluster} can't be used: {error}") from None
         else:
             return server
 
@@ -113,9 +117,7 @@ def _create_database(server_url: str) -> str:
     while True:
         try:
             with psycopg.connect(server_url, autocommit=True) as connection:
-                if not connection.execute(
-                    "select 1 from pg_database where datname = %s", [DATABASE_NAME]
-                ).fetchone():
+                if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE_NAME]).fetchone():
                     connection.execute(f"create database {DATABASE_NAME}")
             return server_url.replace("/postgres?", f"/{DATABASE_NAME}?")
         except psycopg.errors.DuplicateDatabase:

@@ -1,5 +1,6 @@
 """Brings a database to the schema of this program: plain SQL files, applied in order by yoyo-migrations."""
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -40,7 +41,7 @@ def migrate(database_url: str) -> list[str]:
 
 
 def _apply(database_url: str) -> list[str]:
-    backend = yoyo.get_backend(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
+    backend = yoyo.get_backend(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database_url))
     try:
         known = yoyo.read_migrations(str(MIGRATIONS))
         _refuse_newer(backend, known)

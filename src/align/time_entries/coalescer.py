@@ -12,7 +12,6 @@ from typing import Generic, Protocol, TypeVar
 
 from align.web.metrics import SYNC_QUEUE_DEPTH, SYNC_QUEUE_SECONDS, SYNC_STATEMENT_ROWS
 
-
 # A repeat waits this long for the first request (decision 5).
 BUSY_PATIENCE_SECONDS = 2.0
 
@@ -42,12 +41,13 @@ class StillBusy(Exception):
 
 
 class _Waiting(Generic[R, O]):
-    __slots__ = ("future", "row", "runs", "since")
+    __slots__ = ("future", "row", "runs", "since", "stepped_aside")
 
     def __init__(self, row: R, future: "asyncio.Future[O]") -> None:
         self.row = row
         self.future = future
         self.runs = False
+        self.stepped_aside = False
         self.since = time.perf_counter()
 
 
@@ -138,7 +138,9 @@ class Coalescer(Generic[R, O]):
         for key in waiting.row.exclusive_keys:
             if (queue := self._busy.get(key)) is not None:
                 queue.append(waiting)
-                asyncio.get_running_loop().call_later(BUSY_PATIENCE_SECONDS, self._give_up, waiting)
+                if not waiting.stepped_aside:  # one patience for each row, however often it steps aside
+                    waiting.stepped_aside = True
+                    asyncio.get_running_loop().call_later(BUSY_PATIENCE_SECONDS, self._give_up, waiting)
                 return True
         return False
 
@@ -148,13 +150,19 @@ class Coalescer(Generic[R, O]):
         if not waiting.runs and not waiting.future.done():
             waiting.future.set_exception(StillBusy())
 
+    async def _answers(self, rows: list[R]) -> Sequence[O | BaseException]:
+        outcomes = await self._run(rows)
+        if len(outcomes) != len(rows):
+            raise ValueError(f"{len(outcomes)} outcomes came back for {len(rows)} rows")
+        return outcomes
+
     async def _flush(self, batch: list[_Waiting[R, O]]) -> None:
         SYNC_STATEMENT_ROWS.observe(len(batch))
         SYNC_QUEUE_SECONDS.observe(time.perf_counter() - min(waiting.since for waiting in batch))
         outcomes: Sequence[O | BaseException]
         try:
-            outcomes = await self._run([waiting.row for waiting in batch])
-        except BaseException as error:  # noqa: BLE001 - every row must get its answer, whatever happened
+            outcomes = await self._answers([waiting.row for waiting in batch])
+        except BaseException as error:
             outcomes = [error] * len(batch)
         self._waiting -= len(batch)
         for waiting, outcome in zip(batch, outcomes, strict=True):

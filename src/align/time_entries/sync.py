@@ -1,5 +1,8 @@
 """Sync a time entry: the operation this product exists for (contract, section 1)."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Never
 
@@ -17,7 +20,7 @@ from align.time_entries.writer import OutcomeUnknown
 from align.web import body as bodies
 from align.web import idempotency
 from align.web.http import Answer, Request
-from align.web.metrics import IDEMPOTENCY, SYNC_OUTCOMES
+from align.web.metrics import IDEMPOTENCY, count_outcome
 
 log = structlog.get_logger()
 
@@ -27,7 +30,12 @@ FEATURE = "time_tracking"
 
 
 class Sync:
-    """The operation, on top of the coalescer that stores rows."""
+    """The operation, on top of the coalescer that stores rows.
+
+    `handle` is the operation. `start` and `finish` are the same for requests in which nothing is out of the ordinary.
+    """
+
+    route = rows.PATH
 
     def __init__(self, admission: Admission, pool: asyncpg.Pool, coalescer: Coalescer[SyncRow, Outcome]) -> None:
         self._admission = admission
@@ -48,36 +56,36 @@ class Sync:
             return await self._refuse_body(request, caller, idempotency_key, digest, error)
         if unknown:
             request.answer_headers["Ignored-Fields"] = bodies.ignored_fields(unknown)
-        outcome = await self._store(rows.row(caller, entry, bool(unknown), idempotency_key, digest))
-        SYNC_OUTCOMES.labels(outcome.outcome).inc()
-        return self._answer(request, outcome, unknown, idempotency_key)
+        row = rows.row(caller, entry, bool(unknown), idempotency_key, digest)
+        with _confirmation():
+            outcome = await self._coalescer.submit(row)
+        return self._answer(request, outcome, unknown)
 
-    async def _store(self, row: SyncRow) -> Outcome:
+    def start(self, request: Request, body: bytes) -> "asyncio.Future[Outcome] | None":
+        """Accept a request that needs no waiting and is in order; None leaves it to `handle`."""
         try:
-            return await self._coalescer.submit(row)
-        except Overloaded:
-            raise ApiError(
-                "overloaded",
-                "too many syncs are waiting; nothing was accepted, repeat in a second",
-                headers={"Retry-After": "1"},
-            ) from None
-        except StillBusy:
-            raise ApiError(
-                "idempotency_in_progress",
-                "another request with this Idempotency-Key or external id is still running; repeat in a second",
-                headers={"Retry-After": "1"},
-            ) from None
-        except OutcomeUnknown as error:
-            log.error("sync not confirmed", reason=type(error).__name__)
-            raise ApiError(
-                "database_unavailable",
-                "the database did not confirm the write; repeat the same call, which settles it",
-                headers={"Retry-After": "1"},
-            ) from error
+            caller = self._admission.admit_remembered(request)
+            if caller is None or request.media_type_problem():
+                return None
+            idempotency_key = idempotency.read_key(request)
+            digest = None if idempotency_key is None else idempotency.fingerprint(body)
+            entry, unknown = decoding.decode(body)
+            if unknown:
+                return None
+            return self._coalescer.submit(rows.row(caller, entry, False, idempotency_key, digest))
+        except (ApiError, bodies.Unfit, Overloaded):
+            return None
 
-    def _answer(self, request: Request, outcome: Outcome, unknown: list[str], idempotency_key: str | None) -> Answer:
+    def finish(self, request: Request, future: "asyncio.Future[Outcome]") -> Answer:
+        """The answer to a request that `start` accepted. Raises ApiError."""
+        with _confirmation():
+            outcome = future.result()
+        return self._answer(request, outcome, [])
+
+    def _answer(self, request: Request, outcome: Outcome, unknown: list[str]) -> Answer:
+        count_outcome(outcome.outcome)
         if outcome.outcome in ("created", "existing", "replayed"):
-            if idempotency_key is not None:
+            if b"idempotency-key" in request.headers:
                 IDEMPOTENCY.labels("replayed" if outcome.outcome == "replayed" else "kept").inc()
             return _accepted(request, outcome)
         if outcome.outcome in ("key_revoked", "key_expired"):
@@ -111,13 +119,39 @@ class Sync:
             )  # fmt: skip
             if found["strict"] and found["body_differs"]:
                 _refuse("idempotency_key_reused", [], [])
-            return self._answer(request, outcome, [], idempotency_key)
+            return self._answer(request, outcome, [])
         if not found["has_time_tracking"]:
             _refuse("feature_disabled", [], [])
-        SYNC_OUTCOMES.labels("validation_error").inc()
+        count_outcome("validation_error")
         if isinstance(error, ApiError):
             raise error
         raise invalid(error.problems + (bodies.unknown_problems(error.unknown) if found["strict"] else []))
+
+
+@contextmanager
+def _confirmation() -> Iterator[None]:
+    """Turns what can happen to an accepted row into what its sender is told."""
+    try:
+        yield
+    except Overloaded:
+        raise ApiError(
+            "overloaded",
+            "too many syncs are waiting; nothing was accepted, repeat in a second",
+            headers={"Retry-After": "1"},
+        ) from None
+    except StillBusy:
+        raise ApiError(
+            "idempotency_in_progress",
+            "another request with this Idempotency-Key or external id is still running; repeat in a second",
+            headers={"Retry-After": "1"},
+        ) from None
+    except OutcomeUnknown as error:
+        log.error("sync not confirmed", reason=type(error.__cause__).__name__)
+        raise ApiError(
+            "database_unavailable",
+            "the database did not confirm the write; repeat the same call, which settles it",
+            headers={"Retry-After": "1"},
+        ) from error
 
 
 def _accepted(request: Request, outcome: Outcome) -> Answer:

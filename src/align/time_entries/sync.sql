@@ -74,9 +74,14 @@ with input as materialized (
         on l.organization_id = i.organization_id and l.provider = i.source
         and l.external_type = 'time_entry' and l.external_id = i.external_id
     left join time_entries e on e.organization_id = l.organization_id and e.id = l.align_entity_id
-    left join idempotency_keys r
-        on r.organization_id = i.organization_id and r.api_key_id = i.api_key_id and r.method = 'POST'
-        and r.path = $19 and r.key = i.idempotency_key and r.expires_at > now()
+    left join lateral (
+        -- Lateral with a limit: the planner must look up each row's key, and can't read the table once for all.
+        select r.*
+        from idempotency_keys r
+        where r.organization_id = i.organization_id and r.api_key_id = i.api_key_id and r.method = 'POST'
+            and r.path = $19 and r.key = i.idempotency_key and r.expires_at > now()
+        limit 1
+    ) r on i.idempotency_key is not null
 ), links as (
     insert into integration_links (
         organization_id, id, provider, external_type, external_id, align_entity_type, align_entity_id, created_at)

@@ -1,7 +1,7 @@
 """The ASGI application: finds the operation, turns every failure into the one error form, counts and logs."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
@@ -9,16 +9,15 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from align.errors import ApiError
-from align.web.http import Answer, ClientGone, Request, error_answer
+from align.web.http import Answer, ClientGone, Request, error_answer, header_list
 from align.web.metrics import AUTHENTICATION_FAILURES, REQUEST_SECONDS, REQUESTS
 from align.web.operation import Handler, Operation
+from align.web.quick import Quick, QuickHandler
 
 log = structlog.get_logger()
 
 # Slower than this is worth a line whatever the status.
 SLOW_SECONDS = 1.0
-
-_COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
 class Page:
@@ -39,8 +38,11 @@ class Application:
         mounts: Sequence[Mount],
         access_log: str,
         lifespan: Lifespan[Router],
+        quick: Mapping[bytes, QuickHandler],
     ) -> None:
         self._access_log = access_log
+        self._counters: dict[tuple[str, str, int], Callable[[float], None]] = {}
+        self.quick = Quick(quick, self._account, failure)
         paths: dict[str, tuple[str, dict[str, Handler]]] = {}
         for operation in operations:
             for path in operation.paths:
@@ -65,24 +67,24 @@ class Application:
             await self._router(scope, receive, send)
 
     def _endpoint(self, route: str, handlers: dict[str, Handler]) -> ASGIApp:
-        counters: dict[tuple[str, int], Callable[[float], None]] = {}
-
         async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
             started = time.perf_counter()
             request = Request(scope, receive, route)
-            method = scope["method"]
             answer = await _answer(request, handlers)
-            await send_answer(request, answer, send)
-            seconds = time.perf_counter() - started
-            count = counters.get((method, answer.status))
-            if count is None:
-                count = counters[method, answer.status] = _counter(
-                    route, method if method in handlers else "other", answer.status
-                )
-            count(seconds)
-            self._log(request, answer, seconds)
+            await _send(request, answer, send)
+            self._account(request, answer, time.perf_counter() - started)
 
         return endpoint
+
+    def _account(self, request: Request, answer: Answer, seconds: float) -> None:
+        key = (request.route, request.scope["method"], answer.status)
+        count = self._counters.get(key)
+        if count is None:
+            # Methods that nothing answers are one label: anybody can invent more.
+            known = answer.status != HTTPStatus.METHOD_NOT_ALLOWED and request.route != "unknown"
+            count = self._counters[key] = _counter(request.route, key[1] if known else "other", answer.status)
+        count(seconds)
+        self._log(request, answer, seconds)
 
     def _log(self, request: Request, answer: Answer, seconds: float) -> None:
         noteworthy = answer.status >= HTTPStatus.BAD_REQUEST or seconds > SLOW_SECONDS
@@ -110,12 +112,15 @@ async def _answer(request: Request, handlers: dict[str, Handler]) -> Answer:
         return error_answer(error, request.id)
     except ClientGone:
         return error_answer(ApiError("request_timeout", "the client hung up"), request.id)
-    except Exception:
-        log.exception("request failed", route=request.route, request_id=request.id)
-        return error_answer(
-            ApiError("internal_error", f"a fault of ours; it is logged under {request.id}. Repeating is safe."),
-            request.id,
-        )
+    except Exception as error:  # whatever it is, the client gets an answer and the log its cause
+        return failure(request, error)
+
+
+def failure(request: Request, error: BaseException) -> Answer:
+    """500 for a fault of ours."""
+    log.error("request failed", route=request.route, request_id=request.id, exc_info=error)
+    text = f"a fault of ours; it is logged under {request.id}. Repeating is safe."
+    return error_answer(ApiError("internal_error", text), request.id)
 
 
 def _no_handler(handlers: dict[str, Handler]) -> ApiError:
@@ -127,19 +132,8 @@ def _no_handler(handlers: dict[str, Handler]) -> ApiError:
     )
 
 
-async def send_answer(request: Request, answer: Answer, send: Send) -> None:
-    """Send the whole answer with the headers that every answer carries."""
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", b"%d" % len(answer.body)),
-        (b"x-request-id", request.id.encode()),
-        *_COMMON_HEADERS,
-    ]
-    for name, value in request.answer_headers.items():
-        headers.append((name.lower().encode(), value.encode("latin-1")))
-    for name, value in (answer.headers or {}).items():
-        headers.append((name.lower().encode(), value.encode("latin-1")))
-    start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
+async def _send(request: Request, answer: Answer, send: Send) -> None:
+    start: Message = {"type": "http.response.start", "status": answer.status, "headers": header_list(request, answer)}
     await send(start)
     await send({"type": "http.response.body", "body": answer.body})
 

@@ -3,13 +3,14 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive
 
 from align.errors import ApiError, Problem, invalid, render
-from align.ids import new_id
+from align.ids import new_id_text
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ class Request:
 
     __slots__ = ("answer_headers", "headers", "id", "path_parameters", "receive", "route", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, route: str) -> None:
+    def __init__(self, scope: Mapping[str, Any], receive: Receive | None, route: str) -> None:
         self.scope = scope
         self.receive = receive
         self.route = route
@@ -36,8 +37,8 @@ class Request:
         self.path_parameters: Mapping[str, str] = scope.get("path_params", {})
         # Everything that the answer carries whatever happens: the rate-limit headers, Ignored-Fields.
         self.answer_headers: dict[str, str] = {}
-        given = self.headers.get(b"x-request-id", b"")
-        self.id = given.decode() if _REQUEST_ID.fullmatch(given) else str(new_id())
+        given = self.headers.get(b"x-request-id")
+        self.id = given.decode() if given is not None and _REQUEST_ID.fullmatch(given) else new_id_text()
 
     def header(self, name: str) -> str | None:
         """A header's value; bytes that are not ASCII are kept apart as Latin-1, as HTTP has it."""
@@ -80,7 +81,9 @@ class Request:
                 raise too_large(maximum_bytes)
         return body
 
-    async def _next_part(self) -> Mapping[str, object]:
+    async def _next_part(self) -> Message:
+        if self.receive is None:
+            raise ValueError("the body was given with the request")
         try:
             async with asyncio.timeout(BODY_PATIENCE_SECONDS):
                 message = await self.receive()
@@ -123,6 +126,23 @@ class Answer:
         self.body = body
         self.headers = headers
         self.content_type = content_type
+
+
+_COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
+
+def header_list(request: Request, answer: Answer) -> HeaderList:
+    """All headers of the answer, with those that every answer carries."""
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"x-request-id", request.id.encode()),
+        *_COMMON_HEADERS,
+    ]
+    for more in (request.answer_headers, answer.headers):
+        if more:
+            headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in more.items()]
+    return headers
 
 
 def error_answer(error: ApiError, request_id: str) -> Answer:

@@ -1,6 +1,7 @@
 """The metrics of the server, for Prometheus. No label ever carries an id of a tenant."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,6 +33,16 @@ SYNC_QUEUE_SECONDS = Histogram(
 SYNC_RETRIED_STATEMENTS = Counter(
     "align_sync_retried_statements", "Sync statements that failed and were retried row by row."
 )
+
+_outcome_counters: dict[str, Callable[[], None]] = {}
+
+
+def count_outcome(outcome: str) -> None:
+    """Count a sync; `labels()` would look the counter up under a lock each time."""
+    count = _outcome_counters.get(outcome)
+    if count is None:
+        count = _outcome_counters[outcome] = SYNC_OUTCOMES.labels(outcome).inc
+    count()
 
 
 def exposition() -> bytes:

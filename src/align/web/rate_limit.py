@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import cache
 from typing import cast
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter as LocalLimiter
 
 from align.errors import ApiError
-from align.web.metrics import RATE_LIMITER_FAILURES, RATE_LIMITED
+from align.web.metrics import RATE_LIMITED, RATE_LIMITER_FAILURES
 
 log = structlog.get_logger()
 
@@ -40,29 +41,45 @@ class RateLimiter:
 
     async def hit(self, api_key_id: UUID, limit_per_minute: int, cost: int = 1) -> Allowance:
         """Count `cost` requests. Raises ApiError 429 `rate_limit` when the window has no room for them."""
-        item, name = RateLimitItemPerMinute(limit_per_minute), api_key_id.hex
         if self._shared is None:
-            allowed = self._local.hit(item, name, cost=cost)
-            stats = self._local.get_window_stats(item, name)
-        else:
-            try:
-                allowed = await self._shared.hit(item, name, cost=cost)
-                stats = await self._shared.get_window_stats(item, name)
-            except Exception as error:  # noqa: BLE001 - whatever the driver raises: time is never refused for it
-                RATE_LIMITER_FAILURES.inc()
-                log.error("the shared rate limit can't be counted; requests pass", reason=type(error).__name__)
-                return Allowance(limit_per_minute, limit_per_minute, time.time())
-        allowance = Allowance(limit_per_minute, stats.remaining, stats.reset_time)
-        if not allowed:
-            RATE_LIMITED.inc()
-            raise refusal(allowance)
-        return allowance
+            return self.hit_local(api_key_id, limit_per_minute, cost)
+        item, name = _item(limit_per_minute), api_key_id.hex
+        try:
+            allowed = await self._shared.hit(item, name, cost=cost)
+            stats = await self._shared.get_window_stats(item, name)
+        except Exception as error:  # whatever the driver raises: time is never refused for it
+            RATE_LIMITER_FAILURES.inc()
+            log.error("the shared rate limit can't be counted; requests pass", reason=type(error).__name__)
+            return Allowance(limit_per_minute, limit_per_minute, time.time())
+        return _judge(allowed, Allowance(limit_per_minute, stats.remaining, stats.reset_time))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether counting means waiting for Redis."""
+        return self._shared is not None
+
+    def hit_local(self, api_key_id: UUID, limit_per_minute: int, cost: int = 1) -> Allowance:
+        """As `hit`, in this process."""
+        item, name = _item(limit_per_minute), api_key_id.hex
+        allowed = self._local.hit(item, name, cost=cost)
+        stats = self._local.get_window_stats(item, name)
+        return _judge(allowed, Allowance(limit_per_minute, stats.remaining, stats.reset_time))
 
     async def close(self) -> None:
         """Give the connections back."""
         if self._shared is not None:
             storage = cast(RedisStorage, self._shared.storage)
             await storage.bridge.storage.aclose()
+
+
+_item = cache(RateLimitItemPerMinute)
+
+
+def _judge(allowed: bool, allowance: Allowance) -> Allowance:
+    if not allowed:
+        RATE_LIMITED.inc()
+        raise refusal(allowance)
+    return allowance
 
 
 def refusal(allowance: Allowance) -> ApiError:
