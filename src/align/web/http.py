@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
 from align.errors import ApiError, Problem, invalid, render
 from align.ids import new_id_text
@@ -17,6 +18,9 @@ log = structlog.get_logger()
 # A body of 64 KiB needs no longer on any line that can carry the answer back.
 BODY_PATIENCE_SECONDS = 30
 MAXIMUM_BODY_BYTES = 64 * 1024
+# What is read of a refused body, for its sender's sake.
+DISCARD_SECONDS = 1.0
+MAXIMUM_DISCARDED_BYTES = 16 * 1024 * 1024
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _JSON = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
@@ -57,12 +61,13 @@ class Request:
             )
         except (ValueError, UnicodeDecodeError):
             raise invalid([Problem("query", "invalid_query", "must be percent-encoded UTF-8")]) from None
-        allowed, found, problems = set(known), dict(pairs), []
-        for name in found:
-            if name not in allowed:
-                problems.append(Problem(name, "unknown_parameter", f"is unknown; known: {', '.join(sorted(allowed))}"))
-        for name in {name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1}:
-            problems.append(Problem(name, "duplicate_parameter", "occurs twice"))
+        allowed, found, names = set(known), dict(pairs), [name for name, _ in pairs]
+        problems = [
+            Problem(name, "unknown_parameter", f"is unknown; known: {', '.join(sorted(allowed))}")
+            for name in found
+            if name not in allowed
+        ]
+        problems += [Problem(name, "duplicate_parameter", "occurs twice") for name in found if names.count(name) > 1]
         if problems:
             raise invalid(problems)
         return found
@@ -71,31 +76,43 @@ class Request:
         """The whole body. Raises ApiError 413 when it is larger than `maximum_bytes`, 408 when it stalls."""
         declared = self.headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared[:20]) > maximum_bytes:
+            await self._discard()
             raise too_large(maximum_bytes)
-        message = await self._next_part()
-        body: bytes = message.get("body", b"")
-        while message.get("more_body", False):
-            message = await self._next_part()
-            body += message.get("body", b"")
-            if len(body) > maximum_bytes:
-                raise too_large(maximum_bytes)
-        return body
-
-    async def _next_part(self) -> Message:
-        if self.receive is None:
-            raise ValueError("the body was given with the request")
+        body, more = b"", True
         try:
             async with asyncio.timeout(BODY_PATIENCE_SECONDS):
-                message = await self.receive()
+                while more:
+                    part, more = await self._next_part()
+                    body += part
+                    if len(body) > maximum_bytes:
+                        await self._discard()
+                        raise too_large(maximum_bytes)
         except TimeoutError:
             raise ApiError(
                 "request_timeout",
                 f"the body did not arrive within {BODY_PATIENCE_SECONDS} s",
                 headers={"Connection": "close"},
             ) from None
+        return body
+
+    async def _next_part(self) -> tuple[bytes, bool]:
+        if self.receive is None:
+            raise ValueError("the body was given with the request")
+        message = await self.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        return message
+        return message.get("body", b""), message.get("more_body", False)
+
+    async def _discard(self) -> None:
+        """Read on for a moment: a connection closed with bytes unread is reset, and its sender misses the answer."""
+        if b"expect" in self.headers:  # the sender waits for a word before it sends the body; it gets the answer
+            return
+        discarded, more = 0, True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while more and discarded < MAXIMUM_DISCARDED_BYTES:
+                    part, more = await self._next_part()
+                    discarded += len(part)
 
     def media_type_problem(self) -> ApiError | None:
         """415, unless the body is declared as plain JSON in UTF-8."""
