@@ -10,6 +10,11 @@ def new_id() -> UUID:
     return UUID(bytes=uuid_utils.uuid7().bytes)
 
 
+def new_row_id() -> UUID:
+    """A new id for a statement's parameters: has the `bytes` of a UUID and is five times quicker to make."""
+    return uuid_utils.uuid7()  # type: ignore[return-value]
+
+
 def new_id_text() -> str:
     """A new id as text: five times quicker to make than the object, where only its text is needed."""
     return str(uuid_utils.uuid7())

@@ -1,6 +1,6 @@
 """Turns many requests into few statements: what arrives while a statement is in flight goes down with the next.
 
-No timer and no waiting when idle: the first row goes at once, alone. Bounded on every side: statements in flight,
+No waiting when idle: the first row goes at once, alone. Bounded on every side: statements in flight,
 rows of a statement, rows that wait. Knows nothing of time entries: rows go in, outcomes come out.
 """
 
@@ -12,6 +12,8 @@ from typing import Generic, Protocol, TypeVar
 
 from align.web.metrics import SYNC_QUEUE_DEPTH, SYNC_QUEUE_SECONDS, SYNC_STATEMENT_ROWS
 
+# Several times what a statement of many rows takes on a healthy server: a stuck one delays nobody longer than this.
+HOLD_SECONDS = 0.02
 # A repeat waits this long for the first request (decision 5).
 BUSY_PATIENCE_SECONDS = 2.0
 
@@ -72,7 +74,9 @@ class Coalescer(Generic[R, O]):
         self._busy: dict[Hashable, deque[_Waiting[R, O]]] = {}
         self._waiting = 0
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._rows_in_flight = 0
         self._scheduled = False
+        self._held: asyncio.TimerHandle | None = None
 
     def submit(self, row: R) -> "asyncio.Future[O]":
         """Accept a row; the future becomes its outcome. Raises Overloaded when too much waits already."""
@@ -104,15 +108,34 @@ class Coalescer(Generic[R, O]):
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._pump)
 
-    def _pump(self) -> None:
+    def _pump(self, *, patient: bool = True) -> None:
         self._scheduled = False
         while self._turns and len(self._in_flight) < self._maximum_in_flight:
+            if patient and self._worth_holding():
+                break
             batch = self._take()
             if not batch:
                 break
+            self._rows_in_flight += len(batch)
             task = asyncio.get_running_loop().create_task(self._flush(batch))
             self._in_flight.add(task)
         SYNC_QUEUE_DEPTH.set(self._waiting)
+
+    def _worth_holding(self) -> bool:
+        """Whether the few rows that wait had better go down together with those that come next.
+
+        A statement costs as much as some ten rows. So beside one in flight, another starts only for as many rows,
+        or once the one in flight takes longer than usual.
+        """
+        if not self._in_flight or self._waiting - self._rows_in_flight >= self._rows_in_flight:
+            return False
+        if self._held is None:
+            self._held = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._let_go)
+        return True
+
+    def _let_go(self) -> None:
+        self._held = None
+        self._pump(patient=False)
 
     def _take(self) -> list[_Waiting[R, O]]:
         """The next rows, lane by lane in turn; rows with a busy key step aside until it is free."""
@@ -165,6 +188,10 @@ class Coalescer(Generic[R, O]):
         except BaseException as error:
             outcomes = [error] * len(batch)
         self._waiting -= len(batch)
+        self._rows_in_flight -= len(batch)
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if not waiting.future.done():
                 if isinstance(outcome, BaseException):

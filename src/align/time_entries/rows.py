@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from align.api_keys.authentication import Caller
-from align.ids import new_id
+from align.ids import new_row_id
 from align.time_entries.model import SyncTimeEntry, work_date
 
 # The scope of an Idempotency-Key: the operation, whichever of its two paths was called.
@@ -89,9 +89,9 @@ def row(
         entry.external_id,
         None if entry.external_metadata is UNSET else bytes(entry.external_metadata).decode(),
         has_unknown_members,
-        new_id(),
-        new_id(),
-        new_id(),
+        new_row_id(),
+        new_row_id(),
+        new_row_id(),
         idempotency_key,
         body_digest,
     )

@@ -10,7 +10,7 @@
 --
 -- The connection forbids sequential scans, hash and merge joins (see writer.py), so every join below is an index
 -- look-up per row whatever the statistics say. `(... in (select ...)) is true` makes PostgreSQL hash the small list.
-with input as materialized (
+with input as (
     select *
     from unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::date[], $7::integer[], $8::boolean[],
@@ -91,59 +91,45 @@ with input as materialized (
     order by organization_id, source, external_id  -- the same order everywhere, so that two statements can't deadlock
     on conflict on constraint one_entry_per_external_id do nothing
     returning id
-), outcomes as materialized (
-    select
-        judged.*,
-        case
-            when verdict <> 'new' then verdict
-            when (link_id in (select id from links)) is true then 'created'
-            else 'lost_race'
-        end as outcome
-    from judged
-), entries as materialized (
-    -- The entry that answers each accepted row: the one about to be stored, or the one that is there.
-    select
-        position, outcome, api_key_id, created_by_user_id, event_id, link_id, idempotency_key, body_digest,
-        body_differs, 201 as answer_status, null as content_differs,
-        organization_id, id, project_id, user_id, ticket_id, work_date, minutes, description, billable, source,
-        'draft' as status, external_metadata, now() as created_at, now() as updated_at
-    from outcomes
-    where outcome = 'created'
-    union all
-    select
-        position, outcome, api_key_id, null, null, known_link_id, idempotency_key, body_digest,
-        body_differs, 200,
-        nullif(concat_ws(', ',
-            case when known_project_id <> project_id then 'projectId' end,
-            case when known_user_id <> user_id then 'userId' end,
-            case when known_work_date <> work_date then 'workDate' end,
-            case when known_minutes <> minutes then 'minutes' end,
-            case when known_billable <> billable then 'billable' end,
-            case when known_description is distinct from description then 'description' end,
-            case when known_ticket_id is distinct from ticket_id then 'entryId' end,
-            -- Spelling may differ between repeats (key order, 1.0 for 1.00); only the meaning counts.
-            case
-                when known_external_metadata is not distinct from external_metadata then null
-                when known_external_metadata::jsonb is distinct from external_metadata::jsonb then 'externalMetadata'
-            end
-        ), ''),
-        organization_id, known_id, known_project_id, known_user_id, known_ticket_id, known_work_date, known_minutes,
-        known_description, known_billable, known_source, known_status, known_external_metadata, known_created_at,
-        known_updated_at
-    from outcomes
-    where outcome = 'existing'
-), rendered as materialized (
+), answers as materialized (
     select
         e.*,
         {{ entry_json }} as json,
         case when e.outcome = 'created' then '/api/v1/integration/time-entries/' || e.id end as location
-    from entries e
-), answers as materialized (
-    select
-        *,
-        json || ',"integrationLinkId":"' || link_id || '","created":'
-            || case when outcome = 'created' then 'true}' else 'false}' end as response
-    from rendered
+    from (
+        -- The entry that answers each accepted row: the one about to be stored, or the one that is there.
+        select
+            position, 'created' as outcome, api_key_id, created_by_user_id, event_id, link_id, idempotency_key,
+            body_digest, body_differs, 201 as answer_status, null as content_differs,
+            organization_id, id, project_id, user_id, ticket_id, work_date, minutes, description, billable, source,
+            'draft' as status, external_metadata, now() as created_at, now() as updated_at
+        from judged
+        where verdict = 'new' and (link_id in (select id from links)) is true
+        union all
+        select
+            position, 'existing', api_key_id, null, null, known_link_id, idempotency_key,
+            body_digest, body_differs, 200,
+            nullif(concat_ws(', ',
+                case when known_project_id <> project_id then 'projectId' end,
+                case when known_user_id <> user_id then 'userId' end,
+                case when known_work_date <> work_date then 'workDate' end,
+                case when known_minutes <> minutes then 'minutes' end,
+                case when known_billable <> billable then 'billable' end,
+                case when known_description is distinct from description then 'description' end,
+                case when known_ticket_id is distinct from ticket_id then 'entryId' end,
+                -- Spelling may differ between repeats (key order, 1.0 for 1.00); only the meaning counts.
+                case
+                    when known_external_metadata is not distinct from external_metadata then null
+                    when known_external_metadata::jsonb is distinct from external_metadata::jsonb
+                    then 'externalMetadata'
+                end
+            ), ''),
+            organization_id, known_id, known_project_id, known_user_id, known_ticket_id, known_work_date,
+            known_minutes, known_description, known_billable, known_source, known_status, known_external_metadata,
+            known_created_at, known_updated_at
+        from judged
+        where verdict = 'existing'
+    ) e
 ), stored as (
     insert into time_entries (
         organization_id, id, project_id, user_id, ticket_id, work_date, minutes, description, billable, source,
@@ -166,20 +152,22 @@ with input as materialized (
         organization_id, api_key_id, method, path, key, body_digest, status, response, location, content_differs,
         expires_at)
     select
-        organization_id, api_key_id, 'POST', $19, idempotency_key, body_digest, answer_status, response, location,
-        content_differs, now() + interval '24 hours'
+        organization_id, api_key_id, 'POST', $19, idempotency_key, body_digest, answer_status,
+        {{ sync_answer }}, location, content_differs, now() + interval '24 hours'
     from answers
     where idempotency_key is not null
     order by organization_id, api_key_id, idempotency_key
 )
-select position, outcome, answer_status as status, response, location, content_differs, body_differs,
-    null::text[] as fields
+select
+    position, outcome, answer_status as status, {{ sync_answer }} as response, location, content_differs,
+    body_differs, null::text[] as fields
 from answers
 union all
-select position, outcome, kept_status, kept_response, kept_location, kept_content_differs, body_differs,
-    case outcome when 'not_found' then missing when 'unfit' then unfit end
-from outcomes
-where outcome not in ('created', 'existing')
+select
+    position, case verdict when 'new' then 'lost_race' else verdict end, kept_status, kept_response, kept_location,
+    kept_content_differs, body_differs, case verdict when 'not_found' then missing when 'unfit' then unfit end
+from judged
+where verdict <> 'existing' and (verdict <> 'new' or (link_id in (select id from links)) is not true)
 order by position
 
 -- name: judge_refused_body
