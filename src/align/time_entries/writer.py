@@ -74,6 +74,8 @@ class Writer:
             except asyncpg.PostgresError as error:
                 SYNC_RETRIED_STATEMENTS.inc()
                 log.warning("sync statement failed", rows=len(rows), sqlstate=error.sqlstate)
+                if len(rows) == 1 and isinstance(error, asyncpg.LockNotAvailableError):
+                    return [StillBusy()]  # it has waited as long as it may
                 outcomes = [await self._alone(session, row) for row in rows]
             for index, outcome in enumerate(outcomes):
                 if isinstance(outcome, Outcome) and outcome.outcome == "lost_race":
