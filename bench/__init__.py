@@ -1,0 +1,1 @@
+"""How fast Align is, as ratios of things measured side by side on the machine at hand."""

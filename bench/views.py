@@ -1,0 +1,108 @@
+"""The results as tables, for a terminal and for the documentation alike."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from bench import pgbench, single
+from bench.samples import Run, Sample, Spread, best, rate, rate_ratio, spread
+
+NOTHING = "-"
+
+
+class View(msgspec.Struct, frozen=True):
+    """A table; the first column holds names, the others figures."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+def views(run: Run) -> list[View]:
+    """All tables of a run that have something to show."""
+    found = [syncs_against_others(run), rates(run), latencies(run)]
+    return [it for it in found if it.rows]
+
+
+def times(found: Spread | None) -> str:
+    """A ratio with its spread, as a person reads it."""
+    return NOTHING if found is None else f"{found.median:.2f}x ({found.least:.2f} to {found.greatest:.2f})"
+
+
+def share(found: Spread | None) -> str:
+    """A ratio that is expected below one, with its spread."""
+    return NOTHING if found is None else f"{found.median:.0%} ({found.least:.0%} to {found.greatest:.0%})"
+
+
+def figure(found: Spread | None, decimals: int = 0) -> str:
+    """A figure with its spread."""
+    if found is None:
+        return NOTHING
+    least, greatest = f"{found.least:,.{decimals}f}", f"{found.greatest:,.{decimals}f}"
+    return f"{found.median:,.{decimals}f} ({least} to {greatest})"
+
+
+def counted(run: Run, part: str) -> list[int]:
+    """All connection counts of a part."""
+    return sorted({it.connections for it in run.samples if it.part == part})
+
+
+def syncs_against_others(run: Run) -> View:
+    """Ratios of single syncs, by connection count."""
+    pgbench_best = best(run, single.PART, tuple(pgbench.FORMS))
+    rows = []
+    for connections in counted(run, single.PART):
+        ours = run.of(single.PART, single.FRESH, connections)
+        if not ours:
+            continue
+        rows.append(
+            [
+                str(connections),
+                times(rate_ratio(ours, pgbench.best_form(run, connections))),
+                times(rate_ratio(ours, pgbench_best)),
+                share(rate_ratio(ours, run.of(single.PART, single.CEILING, connections))),
+                times(rate_ratio(run.of(single.PART, single.KNOWN, connections), ours)),
+                times(rate_ratio(run.of(single.PART, single.UNLIMITED, connections), ours)),
+            ]
+        )
+    note = ""
+    if pgbench_best:
+        note = f"pgbench was best with {pgbench_best[0].connections} connections: {pgbench_best[0].subject}. "
+    note += f"Syncs are those of fresh pairs with a rate-limited key; external ids are {run.options['ids']}."
+    columns = [
+        "connections", "syncs / pgbench", "syncs / pgbench at its best", "syncs / bare ceiling",
+        "known pairs / fresh pairs", "key without limit / with limit",
+    ]  # fmt: skip
+    return View("Single syncs: how many times as fast", columns, rows, note)
+
+
+def rates(run: Run) -> View:
+    """Rates of everything measured at several connection counts."""
+    return _by_connections(run, "Per second", lambda found: figure(rate(found)))
+
+
+def latencies(run: Run) -> View:
+    """Median and 99th percentile of everything measured at several connection counts."""
+
+    def cell(found: Sequence[Sample]) -> str:
+        middle = spread([it.p50_milliseconds for it in found if it.p50_milliseconds is not None])
+        last = spread([it.p99_milliseconds for it in found if it.p99_milliseconds is not None])
+        mean = spread([it.mean_milliseconds for it in found if it.mean_milliseconds is not None])
+        if middle is not None and last is not None:
+            return f"{middle.median:.2f} / {last.median:.2f}"
+        return NOTHING if mean is None else f"mean {mean.median:.2f}"
+
+    return _by_connections(run, "Milliseconds, p50 / p99", cell)
+
+
+def _by_connections(run: Run, title: str, cell: Callable[[Sequence[Sample]], str]) -> View:
+    subjects = [single.FRESH, single.UNLIMITED, single.KNOWN, *pgbench.FORMS, single.CEILING]
+    counts = counted(run, single.PART)
+    rows = [
+        [subject, *(cell(run.of(single.PART, subject, connections)) for connections in counts)]
+        for subject in subjects
+        if run.connection_counts(single.PART, subject)
+    ]
+    plural = [f"{it} connection{'s' if it > 1 else ''}" for it in counts]
+    return View(title, ["", *plural], rows)
