@@ -22,8 +22,9 @@ from align.time_entries import rows
 from align.time_entries.coalescer import Coalescer
 from align.time_entries.reading import Reading
 from align.time_entries.rows import Outcome, SyncRow
+from align.time_entries.session import QUERIES
 from align.time_entries.sync import Sync
-from align.time_entries.writer import QUERIES, Writer
+from align.time_entries.writer import Writer
 from align.web import metrics, openapi, pages
 from align.web.application import Application
 from align.web.operation import PREFIX, Operation

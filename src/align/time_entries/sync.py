@@ -16,7 +16,7 @@ from align.errors import ApiError, Problem, invalid
 from align.time_entries import decoding, rows
 from align.time_entries.coalescer import Coalescer, Overloaded, StillBusy
 from align.time_entries.rows import Outcome, SyncRow
-from align.time_entries.writer import OutcomeUnknown
+from align.time_entries.session import OutcomeUnknown
 from align.web import body as bodies
 from align.web import idempotency
 from align.web.http import Answer, Request

@@ -144,7 +144,7 @@ class QuickProtocol(HttpToolsProtocol):
         done: "asyncio.Future[Any]",
         started: float,
     ) -> None:
-        quick: Quick = self.app.quick  # type: ignore[attr-defined]
+        quick: Quick = self.app.quick
         try:
             answer = handler.finish(request, done)
         except ApiError as error:

@@ -69,7 +69,7 @@ class RateLimiter:
         """Give the connections back."""
         if self._shared is not None:
             storage = cast(RedisStorage, self._shared.storage)
-            await storage.bridge.storage.aclose()
+            await storage.bridge.storage.aclose()  # type: ignore[attr-defined]
 
 
 _item = cache(RateLimitItemPerMinute)

@@ -5,6 +5,7 @@ Python's parser would take the last of two equal keys, `NaN`, lone surrogates an
 
 import json
 import re
+from collections import Counter
 from typing import NoReturn
 
 import msgspec
@@ -106,8 +107,8 @@ def text_problem(value: str) -> tuple[str, str] | None:
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        seen: set[str] = set()
-        name = next(key for key, _ in pairs if key in seen or seen.add(key))
+        counts = Counter(key for key, _ in pairs)
+        name = next(key for key, count in counts.items() if count > 1)
         raise Malformed("duplicate_member", "occurs twice in one object", _printable(name))
     return members
 
