@@ -13,13 +13,14 @@ from types import FrameType
 import msgspec
 import structlog
 
-from bench import load, machine, single, tables
+from bench import batch, load, machine, single, tables
 from bench.plan import PARTS, QUICK, Plan
 from bench.processes import Failed
 from bench.progress import Progress
 from bench.samples import Run
 from bench.world import settings_of, temporary_directory, world
 
+SIDE_BY_SIDE = {"single", "pgbench", "ceiling"}
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -59,10 +60,15 @@ def measure(plan: Plan, progress: Progress) -> Run:
             versions=machine.versions(),
             database_settings={},
         )
-        if {"single", "pgbench", "ceiling"} & set(plan.parts):
+        if (SIDE_BY_SIDE | {"batch"}) & set(plan.parts):
             with world(directory) as under_test:
                 run.database_settings = asyncio.run(settings_of(under_test.database_url))
-                run.samples += single.run(under_test, plan, progress)
+                if SIDE_BY_SIDE & set(plan.parts):
+                    run.samples += single.run(under_test, plan, progress)
+                if "batch" in plan.parts:
+                    samples, gaps = batch.run(under_test, plan, progress)
+                    run.samples += samples
+                    run.gaps += gaps
     run.seconds_taken = round(time.monotonic() - started, 1)
     return run
 

@@ -1,5 +1,7 @@
-"""The bare ceiling: the same request decoded and answered under the same uvicorn, without anything in between.
+"""The bare ceiling: the same request decoded and answered by a plain ASGI handler under uvicorn, and nothing stored.
 
+The server itself has a short cut through uvicorn (align.web.quick), which this one does without: it is what an
+ordinary application could reach, not a bound that nothing can pass.
 `python -m bench.ceiling` serves it and prints its URL.
 """
 
@@ -13,8 +15,6 @@ from pathlib import Path
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
-from align.server import _config
-from align.settings import Settings
 from align.time_entries.decoding import decode
 from bench.processes import running
 
@@ -75,7 +75,19 @@ def main() -> None:
     """Serve until told to stop."""
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         print(f"listening at http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        uvicorn.Server(_config(Settings(), application)).run(sockets=[listener])
+        config = uvicorn.Config(
+            application,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=4096,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

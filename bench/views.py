@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bench import pgbench, single
+from bench import batch, pgbench, single
 from bench.samples import Run, Sample, Spread, best, rate, rate_ratio, spread
 
 NOTHING = "-"
@@ -21,26 +21,31 @@ class View(msgspec.Struct, frozen=True):
 
 def views(run: Run) -> list[View]:
     """All tables of a run that have something to show."""
-    found = [syncs_against_others(run), rates(run), latencies(run)]
+    found = [syncs_against_others(run), rates(run), latencies(run), batches(run)]
     return [it for it in found if it.rows]
 
 
 def times(found: Spread | None) -> str:
     """A ratio with its spread, as a person reads it."""
-    return NOTHING if found is None else f"{found.median:.2f}x ({found.least:.2f} to {found.greatest:.2f})"
+    return _with_spread(found, lambda value: f"{value:.2f}", "x")
 
 
 def share(found: Spread | None) -> str:
     """A ratio that is expected below one, with its spread."""
-    return NOTHING if found is None else f"{found.median:.0%} ({found.least:.0%} to {found.greatest:.0%})"
+    return _with_spread(found, lambda value: f"{value:.0%}")
 
 
 def figure(found: Spread | None, decimals: int = 0) -> str:
     """A figure with its spread."""
+    return _with_spread(found, lambda value: f"{value:,.{decimals}f}")
+
+
+def _with_spread(found: Spread | None, written: Callable[[float], str], unit: str = "") -> str:
     if found is None:
         return NOTHING
-    least, greatest = f"{found.least:,.{decimals}f}", f"{found.greatest:,.{decimals}f}"
-    return f"{found.median:,.{decimals}f} ({least} to {greatest})"
+    alone = found.least == found.greatest
+    spread_text = "" if alone else f" ({written(found.least)} to {written(found.greatest)})"
+    return f"{written(found.median)}{unit}{spread_text}"
 
 
 def counted(run: Run, part: str) -> list[int]:
@@ -106,3 +111,14 @@ def _by_connections(run: Run, title: str, cell: Callable[[Sequence[Sample]], str
     ]
     plural = [f"{it} connection{'s' if it > 1 else ''}" for it in counts]
     return View(title, ["", *plural], rows)
+
+
+def batches(run: Run) -> View:
+    """Rows per second, and the share of what the database does by itself."""
+    rows = [
+        [subject, figure(rate(run.of(batch.PART, subject))), share(batch.share_of_limit(run, subject))]
+        for subject in [*batch.DIRECT.values(), *batch.kinds_of(run)]
+        if run.of(batch.PART, subject)
+    ]
+    note = f"Directly: {batch.CONNECTIONS} connections, as many as the server uses; the fastest of them is the limit."
+    return View("Batches", ["", "rows per second", "of the database's own limit"], rows, note)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 
@@ -114,6 +114,11 @@ def entry(number: int, external_id: str) -> dict[str, object]:
 def known_external_id(number: int) -> str:
     """The external id of an entry that is there before repeats of it are measured."""
     return f"illumera-te-known-{number:030}"
+
+
+def external_id(ids: str, token: str, number: int) -> str:
+    """A new external id, like those of the Lua script."""
+    return f"illumera-te-{token}-0000-{number:022}" if ids == "numbered" else f"illumera-te-{uuid4()}"
 
 
 async def settings_of(database_url: str) -> dict[str, str]:
