@@ -1,6 +1,12 @@
 """The integration operations on time entries, as the table of operations has them."""
 
-from align.time_entries.model import LinkedTimeEntry, SyncedTimeEntry, SyncTimeEntry
+from align.time_entries.model import (
+    EXTERNAL_NAME_PATTERN,
+    MAXIMUM_NAME_LENGTH,
+    LinkedTimeEntry,
+    SyncedTimeEntry,
+    SyncTimeEntry,
+)
 from align.time_entries.reading import Reading
 from align.time_entries.sync import Sync
 from align.web.operation import Header, Operation, Parameter, Success
@@ -53,10 +59,9 @@ _LINKED_EXAMPLE = {
 
 IDEMPOTENCY_KEY = Header(
     "Idempotency-Key",
-    "1 to 255 printable ASCII characters, bare or as a quoted string; kept for 24 h. A repeat with the same key gets "
-    "the first 2xx answer again, byte for byte.",
-    # Bare or quoted; the bare form excludes the quote at both ends, so that the pattern says what is taken.
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-~]{1,255}$"},
+    "1 to 255 printable ASCII characters without spaces, bare (then not beginning with a quote) or as a quoted string "
+    'with `\\"` and `\\\\`; kept for 24 h. A repeat with the same key gets the first 2xx answer again, byte for byte.',
+    {"type": "string", "pattern": r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$'},
 )
 _REPLAYED = Header("Idempotent-Replayed", "`true` on a repeat answered from its Idempotency-Key.")
 _MISMATCH = Header("Idempotency-Body-Mismatch", "`true` when the repeat's body differs from the first one's.")
@@ -66,7 +71,12 @@ _LOCATION = Header("Location", "Path of the time entry.")
 
 _KEY_ERRORS = ("key_missing", "key_invalid", "key_expired", "key_revoked")
 _READ_ERRORS = (*_KEY_ERRORS, "payment_required", "scope_violation", "role_violation", "rate_limit", "internal_error")
-_EXTERNAL_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+_EXTERNAL_NAME = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAXIMUM_NAME_LENGTH,
+    "pattern": EXTERNAL_NAME_PATTERN,
+}
 
 
 def operations(sync: Sync, reading: Reading) -> list[Operation]:

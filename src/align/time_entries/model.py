@@ -15,13 +15,23 @@ MAXIMUM_NAME_LENGTH = 255
 Status = Literal["draft", "submitted", "approved", "rejected", "locked", "invoiced"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Days that exist, 29 February of leap years included: the pattern alone decides, so the documentation says it all.
+_DAY_PATTERN = (
+    r"((19[7-9][0-9]|2[01][0-9][0-9]|2200)-"
+    r"((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+    r"|(19([79][26]|8[048])|2000|2[01](0[48]|[2468][048]|[13579][26]))-02-29)"
+)
 # Calendar date, or date and time of RFC 3339 (seconds and offset may be missing, as ISO 8601 allows).
 # No week dates, no basic format, no 24:00, no leap second: those would mean another day to some reader.
 WORK_DATE_PATTERN = (
-    r"^(19[7-9]\d|20\d\d|21\d\d|2200)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-    r"([Tt]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?([Zz]|[+-](0\d|1[0-4]):?[0-5]\d)?)?$"
+    rf"^{_DAY_PATTERN}"
+    r"([Tt]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
 )
-_WORK_DATE = re.compile(WORK_DATE_PATTERN, re.ASCII)
+_WORK_DATE = re.compile(WORK_DATE_PATTERN)
+# At least one character that is not white space, and none that is a control character.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+_WHITE_SPACE = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+EXTERNAL_NAME_PATTERN = f"^[^{_CONTROLS}]*[^{_CONTROLS}{_WHITE_SPACE}][^{_CONTROLS}]*$"
 
 
 class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
@@ -56,6 +66,7 @@ class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
             description="The system the time entry comes from. Compared exactly, after Unicode NFC; "
             "no control characters, not only white space.",
             examples=["illumera"],
+            extra_json_schema={"pattern": EXTERNAL_NAME_PATTERN},
         ),
     ]
     external_id: Annotated[
@@ -64,8 +75,10 @@ class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
             min_length=1,
             max_length=MAXIMUM_NAME_LENGTH,
             description="Stable id of the time entry within that system. Together with `externalSystem` it is the "
-            "idempotency key: a second call with the same pair returns the entry that exists.",
+            "idempotency key: a second call with the same pair returns the entry that exists. The rules of "
+            "`externalSystem` apply.",
             examples=["illumera-te-001"],
+            extra_json_schema={"pattern": EXTERNAL_NAME_PATTERN},
         ),
     ]
     billable: (
@@ -73,7 +86,15 @@ class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
         | UnsetType
     ) = UNSET
     description: (
-        Annotated[str, Meta(max_length=2000, description="What was done.", examples=["Sprint planning session."])]
+        Annotated[
+            str,
+            Meta(
+                max_length=2000,
+                description="What was done. Any character but U+0000.",
+                examples=["Sprint planning session."],
+                extra_json_schema={"pattern": r"^[^\u0000]*$"},
+            ),
+        ]
         | UnsetType
     ) = UNSET
     entry_id: (
@@ -90,7 +111,8 @@ class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
         Annotated[
             msgspec.Raw,
             Meta(
-                description="Any object of the external system, at most 16 KiB; stored and returned exactly as sent.",
+                description="Any object of the external system, at most 16 KiB as sent, without the character U+0000; "
+                "stored and returned exactly as sent.",
                 examples=[{"taskName": "Planning", "projectCode": "ALPHA"}],
                 extra_json_schema={"type": "object"},
             ),
@@ -157,12 +179,7 @@ class LinkedTimeEntry(TimeEntry, rename="camel", kw_only=True):
 
 def work_date(text: str) -> datetime.date | None:
     """The calendar date written in `text` (decision 9), or None when it is not one."""
-    if not _WORK_DATE.fullmatch(text):
-        return None
-    try:
-        return datetime.date.fromisoformat(text[:10])
-    except ValueError:  # 30 February
-        return None
+    return datetime.date.fromisoformat(text[:10]) if _WORK_DATE.fullmatch(text) else None
 
 
 def nfc(text: str) -> str:

@@ -21,14 +21,14 @@ def read_key(request: Request) -> str | None:
     if len(values) > 1:
         raise ApiError("idempotency_key_invalid", "Idempotency-Key was sent more than once")
     value = values[0].strip(" \t")
-    if quoted := _QUOTED.fullmatch(value):
-        value = re.sub(r"\\(.)", r"\1", quoted["key"])
-    if not _KEY.fullmatch(value):
+    quoted = _QUOTED.fullmatch(value) if value.startswith('"') else None
+    key = re.sub(r"\\(.)", r"\1", quoted["key"]) if quoted else value
+    if not _KEY.fullmatch(key) or (quoted is None and value.startswith('"')):
         raise ApiError(
             "idempotency_key_invalid",
             "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces, bare or quoted",
         )
-    return value
+    return key
 
 
 def fingerprint(body: bytes) -> bytes:

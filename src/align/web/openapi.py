@@ -16,11 +16,29 @@ _RATE_LIMIT = (
     Header("X-RateLimit-Reset", "Seconds until the window has more room.", {"type": "integer"}),
 )
 _RETRY_AFTER = Header("Retry-After", "Seconds to wait before the repeat.", {"type": "integer"})
-_HEADERS_OF_STATUS = {
-    401: (Header("WWW-Authenticate", "How to send a key (RFC 9110)."),),
-    405: (Header("Allow", "The methods of this path."),),
-    429: (_RETRY_AFTER,),
-    503: (_RETRY_AFTER,),
+_IGNORED = Header("Ignored-Fields", "Names of members of the request that the operation does not know.")
+_CLOSE = Header("Connection", "`close`: the rest of the body is not read.")
+_HEADERS_OF_CODE = {
+    **dict.fromkeys(
+        ("key_missing", "key_invalid", "key_expired", "key_revoked"),
+        (Header("WWW-Authenticate", "How to send a key (RFC 9110)."),),
+    ),
+    **dict.fromkeys(
+        ("idempotency_in_progress", "rate_limit", "overloaded", "database_unavailable"),
+        (_RETRY_AFTER,),
+    ),
+    **dict.fromkeys(("request_timeout", "payload_too_large"), (_CLOSE,)),
+}
+# Refusals before the rate limit is counted.
+_BEFORE_RATE_LIMIT = (401, 408, 413)
+# What a refusal's body says beside `error`, `message` and `requestId`.
+_MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
+    "validation_error": {"details": {"minItems": 1}},
+    "payment_required": {"reason": {"const": "feature_disabled"}, "feature": {"const": "time_tracking"}},
+    "scope_violation": {"requiredScope": {"const": "organization"}, "scope": {"const": "project"}},
+    "project_archived": {"path": {"const": "projectId", "description": "The member that names the project."}},
+    "payload_too_large": {"maximumBytes": {"type": "integer"}},
+    "rate_limit": {"retryAfterSeconds": {"type": "integer", "minimum": 1}},
 }
 _ERROR_SCHEMA = {
     "type": "object",
@@ -32,6 +50,7 @@ _ERROR_SCHEMA = {
         "requestId": {"type": "string"},
         "details": {
             "type": "array",
+            "description": "Every problem found: all of them, not the first.",
             "items": {
                 "type": "object",
                 "required": ["path", "code", "message"],
@@ -152,22 +171,35 @@ def _errors(operation: Operation) -> dict[str, Any]:
     codes: dict[int, list[str]] = {}
     for code in operation.errors:
         codes.setdefault(CATALOGUE[code].status, []).append(code)
-    return {str(status): _error(status, names) for status, names in sorted(codes.items())}
+    always = () if operation.request is None else (_IGNORED,)
+    return {str(status): _error(status, names, always) for status, names in sorted(codes.items())}
 
 
-def _error(status: int, codes: list[str]) -> dict[str, Any]:
+def _error(status: int, codes: list[str], always: Sequence[Header]) -> dict[str, Any]:
+    headers = [_REQUEST_ID]
+    if status not in _BEFORE_RATE_LIMIT:
+        headers += [*_RATE_LIMIT, *always]
+    for code in codes:
+        headers += _HEADERS_OF_CODE.get(code, ())
     return {
         "description": "\n".join(f"- `{code}`: {CATALOGUE[code].meaning}" for code in codes),
-        "headers": _headers((_REQUEST_ID, *_HEADERS_OF_STATUS.get(status, ()))),
+        "headers": _headers(headers),
         "content": {
             "application/json": {
-                "schema": {
-                    "allOf": [{"$ref": _REFERENCE.format(name="Error")}],
-                    "properties": {"error": {"enum": codes}},
-                },
+                "schema": {"oneOf": [_error_schema(code) for code in codes]},
                 "examples": {code: {"value": _error_example(code)} for code in codes},
             }
         },
+    }
+
+
+def _error_schema(code: str) -> dict[str, Any]:
+    members = _MEMBERS_OF_CODE.get(code, {})
+    return {
+        "title": code,
+        "allOf": [{"$ref": _REFERENCE.format(name="Error")}],
+        "properties": {"error": {"const": code}, **members},
+        "required": ["error", *members],
     }
 
 
@@ -181,9 +213,16 @@ def _error_example(code: str) -> Mapping[str, object]:
         message = "must be an integer from 1 to 1440"
         example["message"] = f"minutes: {message}"
         example["details"] = [{"path": "minutes", "code": "out_of_range", "message": message}]
-    if code == "payment_required":
-        example |= {"reason": "feature_disabled", "feature": "time_tracking"}
-    return example
+    return example | _EXAMPLES_OF_MEMBERS.get(code, {})
+
+
+_EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
+    "payment_required": {"reason": "feature_disabled", "feature": "time_tracking"},
+    "scope_violation": {"requiredScope": "organization", "scope": "project"},
+    "project_archived": {"path": "projectId"},
+    "payload_too_large": {"maximumBytes": 65536},
+    "rate_limit": {"retryAfterSeconds": 7},
+}
 
 
 def _headers(headers: Iterable[Header]) -> dict[str, Any]:
