@@ -31,7 +31,12 @@ class Admission:
         """
         text = key_of(request)
         find = self.authentication.remembered_caller if remembered else self.authentication.caller
-        caller = await find(text)
+        return await self.pass_on(request, await find(text), scope, cost)
+
+    async def pass_on(
+        self, request: Request, caller: Caller, scope: Literal["organization", "any"], cost: int
+    ) -> Caller:
+        """The second half of `admit`, for operations whose cost is known only after a look at the body."""
         if caller.rate_limit_per_minute is not None:
             allowance = await self._limiter.hit(caller.api_key_id, caller.rate_limit_per_minute, cost)
             request.answer_headers.update(rate_limit.headers(allowance))
@@ -44,20 +49,21 @@ class Admission:
             )
         return caller
 
-    def admit_remembered(self, request: Request) -> Caller | None:
-        """The caller, if it is remembered and needs no waiting; else None, and nothing was counted.
+    def remembered(self, request: Request) -> Caller | None:
+        """The caller, if it is remembered and can be admitted without waiting; nothing is counted.
 
-        Raises ApiError 401 or 429.
+        Raises ApiError 401.
         """
         caller = self.authentication.remembered(key_of(request))
         if caller is None or caller.scope != "organization":
             return None
+        return None if caller.rate_limit_per_minute is not None and self._limiter.is_shared else caller
+
+    def count(self, request: Request, caller: Caller) -> None:
+        """Count a request of a `remembered` caller against its rate limit. Raises ApiError 429."""
         if caller.rate_limit_per_minute is not None:
-            if self._limiter.is_shared:
-                return None
             allowance = self._limiter.hit_local(caller.api_key_id, caller.rate_limit_per_minute)
             request.answer_headers.update(rate_limit.headers(allowance))
-        return caller
 
 
 def key_of(request: Request) -> str | None:

@@ -64,7 +64,7 @@ class Sync:
     def start(self, request: Request, body: bytes) -> "asyncio.Future[Outcome] | None":
         """Accept a request that needs no waiting and is in order; None leaves it to `handle`."""
         try:
-            caller = self._admission.admit_remembered(request)
+            caller = self._admission.remembered(request)
             if caller is None or request.media_type_problem():
                 return None
             idempotency_key = idempotency.read_key(request)
@@ -72,9 +72,16 @@ class Sync:
             entry, unknown = decoding.decode(body)
             if unknown:
                 return None
-            return self._coalescer.submit(rows.row(caller, entry, False, idempotency_key, digest))
-        except (ApiError, bodies.Unfit, Overloaded):
+            # Last, since `handle` counts what is left to it.
+            self._admission.count(request, caller)
+        except (ApiError, bodies.Unfit):
             return None
+        try:
+            return self._coalescer.submit(rows.row(caller, entry, False, idempotency_key, digest))
+        except Overloaded as error:
+            refused: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
 
     def finish(self, request: Request, future: "asyncio.Future[Outcome]") -> Answer:
         """The answer to a request that `start` accepted. Raises ApiError."""
