@@ -1,0 +1,57 @@
+"""An HTTP client that sends each request in one write, so that the server reads it whole."""
+
+import asyncio
+
+import h11
+import httpx
+
+PATIENCE_SECONDS = 30
+
+
+class OneWrite(httpx.AsyncBaseTransport):
+    """A transport of httpx; keeps its connections, one request at a time on each."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request and read the whole answer."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self._exchange(request)
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        body = await request.aread()
+        state = h11.Connection(h11.CLIENT)
+        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+        parts = (state.send(event) for event in (head, h11.Data(body), h11.EndOfMessage()))
+        if self._idle:
+            reader, writer = self._idle.pop()
+        else:
+            reader, writer = await asyncio.open_connection(request.url.host, request.url.port)
+        writer.write(b"".join(part for part in parts if part))
+        answer, content = await _answer(state, reader)
+        if state.our_state is h11.DONE and state.their_state is h11.DONE:
+            self._idle.append((reader, writer))
+        else:
+            writer.close()
+        return httpx.Response(answer.status_code, headers=list(answer.headers), content=content)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for _, writer in self._idle:
+            writer.close()
+
+
+async def _answer(state: h11.Connection, reader: asyncio.StreamReader) -> tuple[h11.Response, bytes]:
+    answer, content = None, b""
+    while True:
+        event = state.next_event()
+        if event is h11.NEED_DATA:
+            state.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Response):
+            answer = event
+        elif isinstance(event, h11.Data):
+            content += bytes(event.data)
+        elif isinstance(event, h11.EndOfMessage):
+            assert answer is not None
+            return answer, content
