@@ -13,11 +13,11 @@ from types import FrameType
 import msgspec
 import structlog
 
-from bench import batch, load, machine, single, tables
+from bench import batch, load, machine, peer, single, tables
 from bench.plan import PARTS, QUICK, Plan
 from bench.processes import Failed
 from bench.progress import Progress
-from bench.samples import Run
+from bench.samples import Run, Sample
 from bench.world import settings_of, temporary_directory, world
 
 SIDE_BY_SIDE = {"single", "pgbench", "ceiling"}
@@ -60,17 +60,22 @@ def measure(plan: Plan, progress: Progress) -> Run:
             versions=machine.versions(),
             database_settings={},
         )
-        if (SIDE_BY_SIDE | {"batch"}) & set(plan.parts):
+        if (SIDE_BY_SIDE | {"batch", "peer"}) & set(plan.parts):
             with world(directory) as under_test:
                 run.database_settings = asyncio.run(settings_of(under_test.database_url))
                 if SIDE_BY_SIDE & set(plan.parts):
                     run.samples += single.run(under_test, plan, progress)
                 if "batch" in plan.parts:
-                    samples, gaps = batch.run(under_test, plan, progress)
-                    run.samples += samples
-                    run.gaps += gaps
+                    _add(run, *batch.run(under_test, plan, progress))
+                if "peer" in plan.parts:
+                    _add(run, *peer.run(under_test, plan, progress))
     run.seconds_taken = round(time.monotonic() - started, 1)
     return run
+
+
+def _add(run: Run, samples: list[Sample], gaps: list[str]) -> None:
+    run.samples += samples
+    run.gaps += gaps
 
 
 def _keep(run: Run, progress: Progress) -> None:

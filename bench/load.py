@@ -1,6 +1,7 @@
 """The load generator wrk, with Lua scripts that check every answer."""
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ INSTALL = "apt-get update && apt-get install -y wrk"
 LUA = Path(__file__).with_name("lua")
 # wrk gives a lost answer up after this; every answer that comes later is counted as lost.
 ANSWER_PATIENCE_SECONDS = 10
+# The status that every answer must have, as the scripts count them.
+CREATED, EXISTING = 201, 200
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -31,13 +34,13 @@ class Result(msgspec.Struct, frozen=True):
 
     def problem(self, expected: int) -> str | None:
         """What makes the measurement worthless: any answer but the expected one."""
-        wanted, unwanted = (self.created, self.existing) if expected == 201 else (self.existing, self.created)
+        wanted, unwanted = (self.created, self.existing) if expected == CREATED else (self.existing, self.created)
         if self.lost:
             return f"{self.lost} requests got no answer"
         if self.other:
             return f"{self.other} answers were neither 200 nor 201, the first of them {self.first_other}"
         if unwanted:
-            return f"{unwanted} answers were {401 - expected} where {expected} was expected"
+            return f"{unwanted} answers were {CREATED + EXISTING - expected} where {expected} was expected"
         return None if wanted else "no request was answered"
 
 
@@ -75,12 +78,15 @@ def measure(target: Target, part: str, subject: str, *, round_: int, connections
 
 def press(target: Target, connections: int, seconds: float) -> Result:
     """Run wrk and read what its script found out. One thread: it loads a core for a fraction only."""
-    command: list[str | Path] = [
-        "wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{max(1, round(seconds))}s",
-        "--timeout", f"{ANSWER_PATIENCE_SECONDS}s", "--script", LUA / target.script, target.url,
-        "--", *target.arguments,
-    ]  # fmt: skip
-    printed = output_of(command, seconds + 60)
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as script:
+        script.write("".join((LUA / name).read_text("utf-8") for name in ("counting.lua", target.script)))
+        script.flush()
+        command: list[str | Path] = [
+            "wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{max(1, round(seconds))}s",
+            "--timeout", f"{ANSWER_PATIENCE_SECONDS}s", "--script", script.name, target.url,
+            "--", *target.arguments,
+        ]  # fmt: skip
+        printed = output_of(command, seconds + 60)
     for line in printed.splitlines():
         if line.startswith("RESULT "):
             return msgspec.json.decode(line.removeprefix("RESULT "), type=Result)

@@ -86,9 +86,9 @@ def _syncs(world: World, plan: Plan) -> list[Measure]:
         return measure
 
     return [
-        measure_of(FRESH, world.limited_key, "fresh", 201),
-        measure_of(UNLIMITED, world.unlimited_key, "fresh", 201),
-        measure_of(KNOWN, world.limited_key, "known", 200),
+        measure_of(FRESH, world.limited_key, "fresh", load.CREATED),
+        measure_of(UNLIMITED, world.unlimited_key, "fresh", load.CREATED),
+        measure_of(KNOWN, world.limited_key, "known", load.EXISTING),
     ]
 
 
@@ -102,7 +102,7 @@ def _pgbench(world: World, plan: Plan, form: str) -> Measure:
 def _ceiling(base_url: str, plan: Plan) -> Measure:
     def measure(round_: int, connections: int, seconds: float) -> Sample:
         # The key is not looked at, but it is sent: as long as a real one.
-        target = sync_target(base_url, "ako_" + "x" * 38, "fresh", plan.ids, 201)
+        target = sync_target(base_url, "ako_" + "x" * 38, "fresh", plan.ids, load.CREATED)
         return load.measure(target, PART, CEILING, round_=round_, connections=connections, seconds=seconds)
 
     return measure

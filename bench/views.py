@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bench import batch, pgbench, single
+from bench import batch, peer, pgbench, single
 from bench.samples import Run, Sample, Spread, best, rate, rate_ratio, spread
 
 NOTHING = "-"
@@ -21,7 +21,7 @@ class View(msgspec.Struct, frozen=True):
 
 def views(run: Run) -> list[View]:
     """All tables of a run that have something to show."""
-    found = [syncs_against_others(run), rates(run), latencies(run), batches(run)]
+    found = [syncs_against_others(run), rates(run), latencies(run), batches(run), peers(run)]
     return [it for it in found if it.rows]
 
 
@@ -122,3 +122,17 @@ def batches(run: Run) -> View:
     ]
     note = f"Directly: {batch.CONNECTIONS} connections, as many as the server uses; the fastest of them is the limit."
     return View("Batches", ["", "rows per second", "of the database's own limit"], rows, note)
+
+
+def peers(run: Run) -> View:
+    """Align against another time tracker."""
+    ours = run.of(peer.PART, single.FRESH)
+    rows = [
+        [peer.SUBJECT, str(connections), figure(rate(found)), times(rate_ratio(ours, found))]
+        for connections in run.connection_counts(peer.PART, peer.SUBJECT)
+        if (found := run.of(peer.PART, peer.SUBJECT, connections))
+    ]
+    if rows:
+        rows.append([single.FRESH, str(ours[0].connections) if ours else NOTHING, figure(rate(ours)), NOTHING])
+    note = "Each answers after its write is durable: the peer to SQLite, one record; Align link, entry and event."
+    return View("A peer", ["", "connections", "per second", "Align / peer"], rows, note)

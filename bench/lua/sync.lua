@@ -1,16 +1,10 @@
 -- One sync per request. Arguments after the URL's `--`:
---   key, what (fresh | known), ids (random | numbered), token (differs from run to run), people and projects, known pairs
+--   key, what (fresh | known), ids (random | numbered), token (differs from run to run), people (and projects), known
+--   pairs
 -- Requests are put together by hand and are all of one length: wrk.format costs more than the rest of the script.
 
-local threads = {}
-
-function setup(thread)
-   thread:set("number", #threads + 1)
-   table.insert(threads, thread)
-end
-
 function init(arguments)
-   created, existing, other, first_other = 0, 0, 0, 0
+   begin_counting()
    local key, ids = arguments[1], arguments[3]
    fresh, token = arguments[2] == "fresh", arguments[4]
    people, known = tonumber(arguments[5]), tonumber(arguments[6])
@@ -46,31 +40,4 @@ function request()
       id = format("known-%030d", pick)
    end
    return head .. format("%012d", project) .. first .. format("%012d", person) .. second .. id .. last
-end
-
-function response(status)
-   if status == 201 then
-      created = created + 1
-   elseif status == 200 then
-      existing = existing + 1
-   else
-      if other == 0 then first_other = status end
-      other = other + 1
-   end
-end
-
-function done(summary, latency)
-   local counts = { created = 0, existing = 0, other = 0, first_other = 0 }
-   for _, thread in ipairs(threads) do
-      for name, count in pairs(counts) do
-         local found = thread:get(name)
-         counts[name] = name == "first_other" and math.max(count, found) or count + found
-      end
-   end
-   local lost = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
-   io.write(string.format(
-      '\nRESULT {"requests":%d,"microseconds":%d,"created":%d,"existing":%d,"other":%d,"first_other":%d,"lost":%d,'
-      .. '"p50":%d,"p99":%d,"mean":%.1f}\n',
-      summary.requests, summary.duration, counts.created, counts.existing, counts.other, counts.first_other, lost,
-      latency:percentile(50), latency:percentile(99), latency.mean))
 end
