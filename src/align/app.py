@@ -19,6 +19,7 @@ from align.db.pool import open_pool
 from align.settings import Settings
 from align.time_entries import api as time_entries
 from align.time_entries import rows
+from align.time_entries.batch import Batch
 from align.time_entries.coalescer import Coalescer
 from align.time_entries.reading import Reading
 from align.time_entries.rows import Outcome, SyncRow
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 # Two: while one statement commits, the next one is planned and run. A third only makes both smaller.
 SYNC_STATEMENTS_IN_FLIGHT = 2
+# Batches have connections of their own, so that a long one never holds a single request up.
+BATCHES_IN_FLIGHT = 2
 # Rows of a statement. More adds latency and no speed: the cost of a statement is spread thin by then.
 SYNC_ROWS_PER_STATEMENT = 256
 # Rows that may wait: at the speed of a laptop, less than a second's work.
@@ -72,7 +75,8 @@ class Server:
         limiter = RateLimiter(self._settings.redis_url)
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
-        table = operations(sync, Reading(admission, pool), admission)
+        batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
+        table = operations(sync, Batch(admission, batch_writer), Reading(admission, pool), admission)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -82,7 +86,7 @@ class Server:
             with suppress(asyncio.CancelledError):
                 await clean_up
             await coalescer.drain()
-            await asyncio.gather(writer.close(), pool.close(), limiter.close())
+            await asyncio.gather(writer.close(), batch_writer.close(), pool.close(), limiter.close())
             metrics.forget_process()
 
         application = Application(
@@ -97,9 +101,9 @@ class Server:
         return application
 
 
-def operations(sync: Sync, reading: Reading, admission: Admission) -> list[Operation]:
+def operations(sync: Sync, batch: Batch, reading: Reading, admission: Admission) -> list[Operation]:
     """The table of all operations."""
-    return [*time_entries.operations(sync, reading), me.operation(admission)]
+    return [*time_entries.operations(sync, batch, reading), me.operation(admission)]
 
 
 def openapi_document(table: list[Operation]) -> bytes:

@@ -38,6 +38,9 @@ CATALOGUE: dict[str, Code] = {
     "idempotency_in_progress": Code(
         409, "The first request with this Idempotency-Key is still running; repeat after `Retry-After` seconds."
     ),
+    "batch_rejected": Code(
+        409, "The batch is atomic and some of its members were refused: nothing was stored; `results` has them all."
+    ),
     "project_archived": Code(409, "The project is archived and takes no new time."),
     "time_entry_deleted": Code(410, "The time entry of this external id was deleted; a repeat does not bring it back."),
     "payload_too_large": Code(413, "The request's body is larger than the operation takes."),

@@ -1,5 +1,7 @@
 """The integration operations on time entries, as the table of operations has them."""
 
+from align.time_entries.batch import Batch
+from align.time_entries.batch_body import SyncedTimeEntries, SyncTimeEntries
 from align.time_entries.model import (
     EXTERNAL_NAME_PATTERN,
     MAXIMUM_NAME_LENGTH,
@@ -79,9 +81,9 @@ _EXTERNAL_NAME = {
 }
 
 
-def operations(sync: Sync, reading: Reading) -> list[Operation]:
+def operations(sync: Sync, batch: Batch, reading: Reading) -> list[Operation]:
     """The operations, with their handlers."""
-    return [_sync(sync), _find_by_pair(reading), _find_by_id(reading)]
+    return [_sync(sync), _sync_batch(batch), _find_by_pair(reading), _find_by_id(reading)]
 
 
 def _sync(sync: Sync) -> Operation:
@@ -136,6 +138,74 @@ def _sync(sync: Sync) -> Operation:
             "rate_limit",
             "internal_error",
             "overloaded",
+            "database_unavailable",
+        ),
+        also_without_prefix=True,
+        scope="organization",
+    )
+
+
+def _sync_batch(batch: Batch) -> Operation:
+    return Operation(
+        method="POST",
+        path="/integration/time-entries/batch",
+        name="syncTimeEntries",
+        tag="Integration",
+        summary="Sync many time entries with one request",
+        description=(
+            "Each of the 1 to 1,000 members of `entries` is synced as by the single operation, and `results` says in "
+            "the same order what became of it. One refused member never harms the others. A pair that occurs twice: "
+            "the first creates, the second is found. With `?atomic=true` all are stored or none: if any is refused, "
+            "the answer is 409 `batch_rejected` with all results. Each member counts against the rate limit.\n\n"
+            "**As a stream**: with `Content-Type: application/x-ndjson` the body is one member a line, up to 100,000 "
+            "lines, and the answer is one result a line while the request still arrives, then a last line with the "
+            "counts `created`, `existing` and `failed`; without that line the stream was cut. Lines are stored in "
+            "groups as they come. Read while you write: an answer left unread for a minute ends the connection. A "
+            "line that was not stored for want of requests has status 429. `Idempotency-Key` and `atomic` go with "
+            "the JSON form only; repeating lines is safe."
+        ),
+        handler=batch.handle,
+        request=SyncTimeEntries,
+        request_example={"entries": [_REQUEST_EXAMPLE]},
+        request_headers=(IDEMPOTENCY_KEY,),
+        parameters=(
+            Parameter(
+                "atomic",
+                "query",
+                "Store all members or none.",
+                {"type": "string", "enum": ["true", "false"], "default": "false"},
+                required=False,
+            ),
+        ),
+        successes=(
+            Success(
+                200,
+                "Every member was looked at; see `results`.",
+                SyncedTimeEntries,
+                {
+                    "created": 1,
+                    "existing": 0,
+                    "failed": 0,
+                    "results": [{"index": 0, "status": 201, "entry": _SYNCED_EXAMPLE}],
+                },
+                (_IGNORED, _REPLAYED, _MISMATCH),
+            ),
+        ),
+        errors=(
+            "validation_error",
+            "idempotency_key_invalid",
+            *_KEY_ERRORS,
+            "payment_required",
+            "scope_violation",
+            "role_violation",
+            "request_timeout",
+            "idempotency_in_progress",
+            "batch_rejected",
+            "payload_too_large",
+            "unsupported_media_type",
+            "idempotency_key_reused",
+            "rate_limit",
+            "internal_error",
             "database_unavailable",
         ),
         also_without_prefix=True,

@@ -9,12 +9,11 @@ from align.api_keys.admission import Admission
 from align.api_keys.authentication import Caller
 from align.db import sql
 from align.errors import ApiError, Problem, invalid
+from align.time_entries import refusing
 from align.time_entries.model import external_name_problem, nfc
 from align.web.http import Answer, Request
 
 _QUERIES = sql.load(Path(__file__).with_name("reading.sql"))
-
-FEATURE = "time_tracking"
 
 
 class Reading:
@@ -54,14 +53,9 @@ class Reading:
     async def _admit(self, request: Request) -> Caller:
         caller = await self._admission.admit(request, "organization")
         if caller.role == "client":
-            raise ApiError("role_violation", "the key was created by a user whose role (client) has no access to time")
-        if FEATURE not in caller.features:
-            raise ApiError(
-                "payment_required",
-                f"the organisation's plan does not include {FEATURE}",
-                reason="feature_disabled",
-                feature=FEATURE,
-            )
+            raise refusing.role_violation()
+        if refusing.FEATURE not in caller.features:
+            raise refusing.feature_disabled()
         return caller
 
 

@@ -54,7 +54,7 @@ class SyncRow(NamedTuple):
 class Outcome(NamedTuple):
     """What became of a row. `fields` are the members that a refusal is about."""
 
-    position: int
+    position: int | None
     outcome: str
     status: int | None
     response: str | None

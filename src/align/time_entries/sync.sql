@@ -171,22 +171,26 @@ where verdict <> 'existing' and (verdict <> 'new' or (link_id in (select id from
 order by position
 
 -- name: judge_refused_body
--- A body that can't be read is refused only after what comes before it: key, replay, plan (decision 2).
+-- A body that can't be read is refused only after what comes before it: key, role, replay, plan (decision 2).
 select
-    k.revoked_at is not null as revoked,
-    k.expires_at <= now() as expired,
-    c.role = 'client' as role_is_client,
-    o.features @> '{time_tracking}' as has_time_tracking,
-    o.strict,
-    r.status, r.response, r.location, r.content_differs,
-    r.body_digest <> $4 as body_differs
-from api_keys k
-join organizations o on o.organization_id = k.organization_id
-join users c on c.organization_id = k.organization_id and c.id = k.created_by_user_id
+    coalesce(o.strict, false) as strict,
+    case
+        when k.id is null or k.revoked_at is not null then 'key_revoked'
+        when k.expires_at <= now() then 'key_expired'
+        when c.role = 'client' then 'role_violation'
+        when r.status is not null and o.strict and r.body_digest <> $4 then 'idempotency_key_reused'
+        when r.status is not null then 'replayed'
+        when not o.features @> '{time_tracking}' then 'feature_disabled'
+        else 'unreadable'
+    end as outcome,
+    r.status, r.response, r.location, r.content_differs, r.body_digest <> $4 as body_differs
+from (select $1::uuid as organization_id, $2::uuid as api_key_id) i
+left join api_keys k on k.organization_id = i.organization_id and k.id = i.api_key_id
+left join organizations o on o.organization_id = k.organization_id
+left join users c on c.organization_id = k.organization_id and c.id = k.created_by_user_id
 left join idempotency_keys r
     on r.organization_id = k.organization_id and r.api_key_id = k.id and r.method = 'POST'
     and r.path = $5 and r.key = $3 and r.expires_at > now()
-where k.organization_id = $1 and k.id = $2
 
 -- name: forget_expired_response
 -- An expired row that the clean-up has not reached yet would stand in the way of the key's next use.

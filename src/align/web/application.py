@@ -1,7 +1,9 @@
 """The ASGI application: finds the operation, turns every failure into the one error form, counts and logs."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from http import HTTPStatus
 
 import structlog
@@ -9,13 +11,15 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from align.errors import ApiError
-from align.web.http import Answer, ClientGone, Request, error_answer, header_list
+from align.web.http import Answer, ClientGone, Request, StreamedAnswer, error_answer, header_list
 from align.web.metrics import AUTHENTICATION_FAILURES, REQUEST_SECONDS, REQUESTS
 from align.web.operation import Handler, Operation
 from align.web.quick import Quick, QuickHandler
 
 log = structlog.get_logger()
 
+# How long a client may leave a streamed answer unread before the connection is given up.
+UNREAD_PATIENCE_SECONDS = 60
 # Slower than this is worth a line whatever the status.
 SLOW_SECONDS = 1.0
 
@@ -135,6 +139,12 @@ def _no_handler(handlers: dict[str, Handler]) -> ApiError:
 async def _send(request: Request, answer: Answer, send: Send) -> None:
     start: Message = {"type": "http.response.start", "status": answer.status, "headers": header_list(request, answer)}
     await send(start)
+    if isinstance(answer, StreamedAnswer):
+        async with aclosing(answer.chunks) as chunks:
+            async for chunk in chunks:
+                # A client that writes on without reading would wait for us while we wait for it.
+                async with asyncio.timeout(UNREAD_PATIENCE_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": answer.body})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -88,12 +88,19 @@ class Request:
                         await self._discard()
                         raise too_large(maximum_bytes)
         except TimeoutError:
-            raise ApiError(
-                "request_timeout",
-                f"the body did not arrive within {BODY_PATIENCE_SECONDS} s",
-                headers={"Connection": "close"},
-            ) from None
+            raise _stalled() from None
         return body
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, however long it is. Raises ApiError 408 when it stalls."""
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(BODY_PATIENCE_SECONDS):
+                    part, more = await self._next_part()
+            except TimeoutError:
+                raise _stalled() from None
+            yield part
 
     async def _next_part(self) -> tuple[bytes, bool]:
         if self.receive is None:
@@ -152,19 +159,38 @@ def header_list(request: Request, answer: Answer) -> HeaderList:
     """All headers of the answer, with those that every answer carries."""
     headers = [
         (b"content-type", answer.content_type.encode()),
-        (b"content-length", b"%d" % len(answer.body)),
         (b"x-request-id", request.id.encode()),
         *_COMMON_HEADERS,
     ]
+    if not isinstance(answer, StreamedAnswer):
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     for more in (request.answer_headers, answer.headers):
         if more:
             headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in more.items()]
     return headers
 
 
+class StreamedAnswer(Answer):
+    """An answer whose body is made while it is sent."""
+
+    __slots__ = ("chunks",)
+
+    def __init__(self, status: int, chunks: AsyncGenerator[bytes, None], content_type: str) -> None:
+        super().__init__(status, b"", content_type=content_type)
+        self.chunks = chunks
+
+
 def error_answer(error: ApiError, request_id: str) -> Answer:
     """A refusal as an answer."""
     return Answer(error.status, render(error, request_id), error.headers)
+
+
+def _stalled() -> ApiError:
+    return ApiError(
+        "request_timeout",
+        f"the body did not arrive within {BODY_PATIENCE_SECONDS} s",
+        headers={"Connection": "close"},
+    )
 
 
 def too_large(maximum_bytes: int) -> ApiError:

@@ -51,7 +51,7 @@ class RateLimiter:
             RATE_LIMITER_FAILURES.inc()
             log.error("the shared rate limit can't be counted; requests pass", reason=type(error).__name__)
             return Allowance(limit_per_minute, limit_per_minute, time.time())
-        return _judge(allowed, Allowance(limit_per_minute, stats.remaining, stats.reset_time))
+        return _judge(allowed, Allowance(limit_per_minute, stats.remaining, stats.reset_time), cost)
 
     @property
     def is_shared(self) -> bool:
@@ -63,7 +63,7 @@ class RateLimiter:
         item, name = _item(limit_per_minute), api_key_id.hex
         allowed = self._local.hit(item, name, cost=cost)
         stats = self._local.get_window_stats(item, name)
-        return _judge(allowed, Allowance(limit_per_minute, stats.remaining, stats.reset_time))
+        return _judge(allowed, Allowance(limit_per_minute, stats.remaining, stats.reset_time), cost)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -75,19 +75,21 @@ class RateLimiter:
 _item = cache(RateLimitItemPerMinute)
 
 
-def _judge(allowed: bool, allowance: Allowance) -> Allowance:
+def _judge(allowed: bool, allowance: Allowance, cost: int) -> Allowance:
     if not allowed:
         RATE_LIMITED.inc()
-        raise refusal(allowance)
+        raise refusal(allowance, cost)
     return allowance
 
 
-def refusal(allowance: Allowance) -> ApiError:
+def refusal(allowance: Allowance, cost: int = 1) -> ApiError:
     """429, with the time after which a repeat may pass."""
     wait_seconds = max(1, allowance.reset_seconds)
     error = ApiError(
         "rate_limit",
-        f"more than {allowance.limit} requests a minute; repeat after {wait_seconds} s",
+        f"more than {allowance.limit} requests a minute; repeat after {wait_seconds} s"
+        if cost <= allowance.limit
+        else f"this counts as {cost} requests and the key has {allowance.limit} a minute; send fewer members at once",
         retryAfterSeconds=wait_seconds,
         headers={"Retry-After": str(wait_seconds)},
     )
