@@ -1,7 +1,6 @@
 """The only place where things are wired together."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -113,11 +112,11 @@ def openapi_document(table: list[Operation]) -> bytes:
 
 async def _clean_up(pool: asyncpg.Pool) -> None:
     """Reclaim the space of expired idempotency rows; nothing depends on when."""
+    deleted = ""
     while True:
-        started = time.monotonic()
+        await asyncio.sleep(CLEAN_UP_SECONDS if deleted in ("", "DELETE 0") else 0)
         try:
-            while (await pool.execute(QUERIES.delete_expired_responses)) != "DELETE 0":
-                await asyncio.sleep(0)
+            deleted = await pool.execute(QUERIES.delete_expired_responses)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            deleted = ""
             log.warning("clean-up failed; it is tried again", reason=type(error).__name__)
-        await asyncio.sleep(max(0.0, CLEAN_UP_SECONDS - (time.monotonic() - started)))

@@ -106,9 +106,9 @@ class Application:
 
 async def _answer(request: Request, handlers: dict[str, Handler]) -> Answer:
     handler = handlers.get(request.scope["method"])
+    if handler is None:
+        return error_answer(_no_handler(handlers), request.id)
     try:
-        if handler is None:
-            raise _no_handler(handlers)
         return await handler(request)
     except ApiError as error:
         if error.status == HTTPStatus.UNAUTHORIZED:
