@@ -43,7 +43,15 @@ def operation(admission: Admission) -> Operation:
         description="What the key is and may do. Any key may ask; a good first call of a new integration.",
         handler=me,
         successes=(Success(200, "The calling key.", Me, _EXAMPLE),),
-        errors=("key_missing", "key_invalid", "key_expired", "key_revoked", "rate_limit", "internal_error"),
+        errors=(
+            "key_missing",
+            "key_invalid",
+            "key_expired",
+            "key_revoked",
+            "rate_limit",
+            "internal_error",
+            "database_unavailable",
+        ),
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
+from align.db.failures import is_unavailable
 from align.errors import ApiError
 from align.web.http import Answer, ClientGone, Request, StreamedAnswer, error_answer, header_list
 from align.web.metrics import AUTHENTICATION_FAILURES, REQUEST_SECONDS, REQUESTS
@@ -121,7 +122,16 @@ async def _answer(request: Request, handlers: dict[str, Handler]) -> Answer:
 
 
 def failure(request: Request, error: BaseException) -> Answer:
-    """500 for a fault of ours."""
+    """503 when the database is out of reach, 500 for a fault of ours."""
+    if is_unavailable(error):
+        log.error(
+            "database unavailable",
+            route=request.route,
+            request_id=request.id,
+            reason=f"{type(error).__name__}: {error}",
+        )
+        text = "the database can't be reached; repeat the same call, which settles it"
+        return error_answer(ApiError("database_unavailable", text, headers={"Retry-After": "1"}), request.id)
     log.error("request failed", route=request.route, request_id=request.id, exc_info=error)
     text = f"a fault of ours; it is logged under {request.id}. Repeating is safe."
     return error_answer(ApiError("internal_error", text), request.id)
