@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -13,11 +14,11 @@ from types import FrameType
 import msgspec
 import structlog
 
-from bench import batch, load, machine, peer, single, tables
+from bench import batch, goals, growth, load, machine, memory, peer, single, tables
 from bench.plan import PARTS, QUICK, Plan
 from bench.processes import Failed
 from bench.progress import Progress
-from bench.samples import Run, Sample
+from bench.samples import Reading, Run, Sample
 from bench.world import settings_of, temporary_directory, world
 
 SIDE_BY_SIDE = {"single", "pgbench", "ceiling"}
@@ -69,13 +70,21 @@ def measure(plan: Plan, progress: Progress) -> Run:
                     _add(run, *batch.run(under_test, plan, progress))
                 if "peer" in plan.parts:
                     _add(run, *peer.run(under_test, plan, progress))
+                run.readings += memory.peak_of(under_test.server, "single")
+        if "growth" in plan.parts and any(plan.growth_rows):
+            samples, readings = growth.run(directory, plan, progress)
+            _add(run, samples, readings=readings)
+        if "memory" in plan.parts:
+            _add(run, *memory.run(directory, plan, progress))
+    run.goals = goals.judge(run)
     run.seconds_taken = round(time.monotonic() - started, 1)
     return run
 
 
-def _add(run: Run, samples: list[Sample], gaps: list[str]) -> None:
+def _add(run: Run, samples: list[Sample], gaps: Sequence[str] = (), readings: Sequence[Reading] = ()) -> None:
     run.samples += samples
     run.gaps += gaps
+    run.readings += readings
 
 
 def _keep(run: Run, progress: Progress) -> None:

@@ -59,7 +59,9 @@ def require() -> None:
         raise Failed(f"the load generator wrk is missing; on Debian and Ubuntu: {INSTALL}")
 
 
-def measure(target: Target, part: str, subject: str, *, round_: int, connections: int, seconds: float) -> Sample:
+def measure(
+    target: Target, part: str, subject: str, *, round_: int, connections: int, seconds: float, stored: int | None = None
+) -> Sample:
     """Put load on `target` for some seconds."""
     result = press(target, connections, seconds)
     return Sample(
@@ -67,6 +69,7 @@ def measure(target: Target, part: str, subject: str, *, round_: int, connections
         subject=subject,
         round=round_,
         connections=connections,
+        stored=stored,
         seconds=result.microseconds / 1e6,
         count=result.requests,
         p50_milliseconds=result.p50 / 1e3,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 STOP_PATIENCE_SECONDS = 60
 START_PATIENCE_SECONDS = 120
+SERVER_MEMORY, PEAK_MEMORY = "memory of the server process", "peak memory of the server process"
 
 
 class Failed(Exception):
@@ -103,9 +104,18 @@ def output_of(command: Sequence[str | Path], timeout_seconds: float) -> str:
 
 def resident_bytes(pid: int) -> int | None:
     """Resident memory of a process; None where the system does not tell (no /proc)."""
+    return _memory(pid, "VmRSS")
+
+
+def peak_bytes(pid: int) -> int | None:
+    """The most resident memory a process ever had; None where the system does not tell."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, what: str) -> int | None:
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:
         return None
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(rf"{what}:\s+(\d+) kB", status)
     return int(found[1]) * 1024 if found else None

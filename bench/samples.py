@@ -19,6 +19,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     connections: int = 1
     unit: str = "requests"
+    # Entries that the database held already, where that is what is being looked at.
+    stored: int | None = None
     p50_milliseconds: float | None = None
     p99_milliseconds: float | None = None
     mean_milliseconds: float | None = None

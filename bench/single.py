@@ -10,7 +10,7 @@ from bench import ceiling, load, pgbench
 from bench.load import Target
 from bench.plan import Plan, token
 from bench.processes import Failed
-from bench.progress import Progress
+from bench.progress import Progress, Step
 from bench.samples import Sample
 from bench.world import KNOWN_PAIRS, PEOPLE, SYNC_PATH, World, entry, known_external_id
 
@@ -65,7 +65,7 @@ def run(world: World, plan: Plan, progress: Progress) -> list[Sample]:
             return _turns(plan, subjects, step)
 
 
-def _turns(plan: Plan, subjects: list[Measure], step: Callable[[str], None]) -> list[Sample]:
+def _turns(plan: Plan, subjects: list[Measure], step: Step) -> list[Sample]:
     samples = []
     for round_ in range(1, plan.rounds + 1):
         for connections in plan.connections:

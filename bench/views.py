@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bench import batch, peer, pgbench, single
+from bench import batch, growth, memory, peer, pgbench, single
+from bench.processes import PEAK_MEMORY, SERVER_MEMORY
 from bench.samples import Run, Sample, Spread, best, rate, rate_ratio, spread
 
 NOTHING = "-"
@@ -21,8 +22,24 @@ class View(msgspec.Struct, frozen=True):
 
 def views(run: Run) -> list[View]:
     """All tables of a run that have something to show."""
-    found = [syncs_against_others(run), rates(run), latencies(run), batches(run), peers(run)]
+    found = [
+        goals(run),
+        syncs_against_others(run),
+        rates(run),
+        latencies(run),
+        batches(run),
+        peers(run),
+        growth_of(run),
+        sizes(run),
+    ]
     return [it for it in found if it.rows]
+
+
+def goals(run: Run) -> View:
+    """The goals, and which of them were reached."""
+    verdicts = {True: "reached", False: "missed", None: NOTHING}
+    rows = [[it.name, it.aim, it.found, verdicts[it.reached]] for it in run.goals]
+    return View("Goals", ["", "goal", "found", ""], rows)
 
 
 def times(found: Spread | None) -> str:
@@ -136,3 +153,43 @@ def peers(run: Run) -> View:
         rows.append([single.FRESH, str(ours[0].connections) if ours else NOTHING, figure(rate(ours)), NOTHING])
     note = "Each answers after its write is durable: the peer to SQLite, one record; Align link, entry and event."
     return View("A peer", ["", "connections", "per second", "Align / peer"], rows, note)
+
+
+def growth_of(run: Run) -> View:
+    """Syncs with many stored entries against syncs with none."""
+    rows = [[growth.EMPTY, "0", *_rate_and_latencies(run.of(growth.PART, growth.EMPTY)), "", ""]]
+    for stored in sorted({it.stored for it in run.samples if it.part == growth.PART and it.stored}):
+        for subject in (growth.WITHOUT_STATISTICS, growth.ANALYZED):
+            rows.append(
+                [
+                    subject,
+                    f"{stored:,}",
+                    *_rate_and_latencies(growth.at(run, stored, subject)),
+                    share(growth.rate_after(run, stored, subject)),
+                    times(growth.p99_after(run, stored, subject)),
+                ]
+            )
+    columns = ["", "stored", "per second", "p50 ms", "p99 ms", "rate against none", "p99 against none"]
+    note = f"{growth.CONNECTIONS} connections; an empty and a growing database take turns on the same machine."
+    return View("Growth", columns, rows if len(rows) > 1 else [], note)
+
+
+def _rate_and_latencies(found: Sequence[Sample]) -> list[str]:
+    middle = spread([it.p50_milliseconds for it in found if it.p50_milliseconds is not None])
+    last = spread([it.p99_milliseconds for it in found if it.p99_milliseconds is not None])
+    return [figure(rate(found)), figure(middle, 1), figure(last, 1)]
+
+
+def sizes(run: Run) -> View:
+    """Memory and tables."""
+    rows = [
+        [it.subject, f"{it.at:,} stored entries", f"{it.bytes / 1000**2:,.1f} MB"]
+        for it in run.readings
+        if it.part == growth.PART
+    ]
+    if ends := memory.ends(run):
+        rows += [[SERVER_MEMORY, f"{it.at:,} requests", f"{it.bytes / 1000**2:,.1f} MB"] for it in ends]
+    peaks = [it.bytes for it in run.readings if it.subject == PEAK_MEMORY]
+    if peaks:
+        rows.append([PEAK_MEMORY, "in the whole run", f"{max(peaks) / 1000**2:,.1f} MB"])
+    return View("Sizes", ["", "at", ""], rows)
