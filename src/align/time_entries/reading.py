@@ -4,6 +4,7 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from align.api_keys.admission import Admission
 from align.api_keys.authentication import Caller
@@ -27,8 +28,8 @@ class Reading:
         """The time entry with the id in the path, or ApiError 404."""
         caller = await self._admit(request)
         try:
-            id_ = UUID(request.path_parameters["id"])
-        except ValueError:
+            id_ = msgspec.convert(request.path_parameters["id"], UUID)  # the spellings that a sync takes
+        except msgspec.ValidationError:
             raise _not_found() from None
         row = await self._pool.fetchrow(_QUERIES.find_by_id, caller.organization_id, id_)
         if row is None:
