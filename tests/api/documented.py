@@ -21,7 +21,7 @@ class Documented:
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
         self._operations = [
-            (re.compile("(/api/v1)?" + re.sub(r"\{\w+\}", "[^/]+", path.removeprefix("/api/v1"))), path, item)
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path).replace("/api/v1/int", "(/api/v1)?/int")), path, item)
             for path, item in document["paths"].items()
         ]
         self._validators: dict[tuple[str, str, str], jsonschema_rs.Draft202012Validator] = {}

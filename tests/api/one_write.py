@@ -20,15 +20,18 @@ class OneWrite(httpx.AsyncBaseTransport):
             return await self._exchange(request)
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
-        body = await request.aread()
+        lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+        lines += [b"%s: %s" % header for header in request.headers.raw]
+        whole = b"\r\n".join([*lines, b"", await request.aread()])
+        # h11 reads the answer; of the request it only needs the method, and it would refuse to send hostile headers.
         state = h11.Connection(h11.CLIENT)
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-        parts = (state.send(event) for event in (head, h11.Data(body), h11.EndOfMessage()))
+        state.send(h11.Request(method=request.method, target="/", headers=[("Host", "x")]))
+        state.send(h11.EndOfMessage())
         if self._idle:
             reader, writer = self._idle.pop()
         else:
             reader, writer = await asyncio.open_connection(request.url.host, request.url.port)
-        writer.write(b"".join(part for part in parts if part))
+        writer.write(whole)
         answer, content = await _answer(state, reader)
         if state.our_state is h11.DONE and state.their_state is h11.DONE:
             self._idle.append((reader, writer))
