@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from align.api_keys.authentication import Authentication
 from align.time_entries.rows import Outcome
@@ -14,6 +15,7 @@ from align.time_entries.writer import Writer
 from tests.conftest import gather_released
 from tests.races.conftest import blocked, row_of, stored, sync, transaction
 
+FAILED_STATEMENTS = "align_sync_retried_statements_total"
 Poison = Callable[[str], AbstractAsyncContextManager[None]]
 
 
@@ -84,6 +86,7 @@ async def test_statements_with_the_same_rows_in_any_order_do_not_deadlock(world,
     caller = await Authentication(world.pool).caller(world.key)
     entries = [world.entry() for _ in range(60)]
     writers = [Writer(database_url, 1) for _ in range(2)]
+    failed = REGISTRY.get_sample_value(FAILED_STATEMENTS)
     # Both statements are held up together, then released together, so that they meet at the same rows.
     async with transaction(world) as holder:
         await holder.execute("lock table integration_links in share mode")
@@ -99,6 +102,7 @@ async def test_statements_with_the_same_rows_in_any_order_do_not_deadlock(world,
     for outcome, other in zip(first, second[::-1], strict=True):
         assert {outcome.outcome, other.outcome} == {"created", "replayed"}
         assert outcome.response == other.response
+    assert REGISTRY.get_sample_value(FAILED_STATEMENTS) == failed  # a deadlock would have been mended, but late
     assert set(await stored(world)) == {entry["externalId"] for entry in entries}
     for writer in writers:
         await writer.close()

@@ -116,3 +116,29 @@ async def test_in_one_statement_only_the_row_that_must_wait_is_refused(world, da
     entries.pop(position)
     assert set(await stored(world)) == {entry["externalId"] for entry in entries}
     await writer.close()
+
+
+async def test_statements_that_can_not_see_each_other_agree_on_pair_and_key(world, database_url):
+    caller = await Authentication(world.pool).caller(world.key)
+    shared, others = world.entry(externalId="a"), [world.entry(externalId="b"), world.entry(externalId="c")]
+    writers = [Writer(database_url, 1), Writer(database_url, 1)]
+    async with transaction(world) as holder:
+        # Both take their snapshots, then wait for the same pair: from here on neither sees what the other does.
+        await hold_link(holder, world, "a")
+        running = asyncio.gather(
+            *(
+                writer.run([row_of(caller, shared), row_of(caller, other, "batch-1")])
+                for writer, other in zip(writers, others, strict=True)
+            )
+        )
+        await blocked(world, holder, 2)
+        await holder.execute("rollback")
+        answers = await running
+    pairs, keyed = zip(*answers, strict=True)
+    assert {outcome.outcome for outcome in pairs} == {"created", "existing"}
+    assert {outcome.outcome for outcome in keyed} == {"created", "replayed"}
+    assert keyed[0].response == keyed[1].response
+    winner = others[[outcome.outcome for outcome in keyed].index("created")]
+    assert set(await stored(world)) == {"a", winner["externalId"]}
+    for writer in writers:
+        await writer.close()
