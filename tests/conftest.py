@@ -17,10 +17,10 @@ from align.app import Server
 from align.db import embedded, migrate
 from align.organizations import organizations
 from align.projects import projects
+from align.server import uvicorn_config
 from align.settings import Settings
 from align.tickets import tickets
 from align.users import users
-from align.web.quick import QuickProtocol
 
 SYNC_PATH = "/api/v1/integration/time-entries"
 
@@ -43,21 +43,9 @@ class RunningServer:
 
     def __init__(self, database_url: str, settings: Settings) -> None:
         self.application = Server(database_url, settings)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self.application,
-                host="127.0.0.1",
-                port=0,
-                loop="uvloop",
-                http=QuickProtocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-            )
-        )
+        config = uvicorn_config(settings, self.application)
+        config.host, config.port = "127.0.0.1", 0
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> str:

@@ -49,6 +49,8 @@ CATALOGUE: dict[str, Code] = {
         422, "The Idempotency-Key was used with another body, which this organisation (strict) refuses."
     ),
     "rate_limit": Code(429, "The API key has used up its requests; repeat after `Retry-After` seconds."),
+    "malformed_request": Code(400, "What arrived is not HTTP/1.1; the connection closes."),
+    "headers_too_large": Code(431, "The request's headers are larger than any client's; the connection closes."),
     "internal_error": Code(500, "A fault of ours, logged under the request id. Repeating is safe."),
     "overloaded": Code(503, "Nothing was accepted, since too much is waiting; repeat after `Retry-After` seconds."),
     "database_unavailable": Code(

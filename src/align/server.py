@@ -27,6 +27,11 @@ _WORKER_SETTINGS = "_ALIGN_WORKER_SETTINGS"
 _WORKER_DATABASE = "_ALIGN_WORKER_DATABASE"
 
 
+# Longer than the 60 s after which common proxies let an idle connection go: whoever closes first must not be the one
+# that a request may just be on its way to.
+KEEP_ALIVE_SECONDS = 75
+
+
 class PortTaken(Exception):
     """Another program listens there."""
 
@@ -60,7 +65,8 @@ def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
 
 def worker() -> Server:
     """The application of one worker process."""
-    settings = msgspec.json.decode(os.environ[_WORKER_SETTINGS], type=Settings)
+    # The hook makes the one type that JSON has no word for: Path.
+    settings = msgspec.json.decode(os.environ[_WORKER_SETTINGS], type=Settings, dec_hook=lambda kind, text: kind(text))
     logs.configure(settings)
     return Server(os.environ[_WORKER_DATABASE], settings)
 
@@ -89,7 +95,8 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _config(settings: Settings, app: object) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
+    """How uvicorn serves `app`, an ASGI application or the import path of its factory."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         factory=isinstance(app, str),
@@ -102,6 +109,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=4096,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         workers=settings.workers,
     )
@@ -127,7 +135,7 @@ class _Uvicorn(uvicorn.Server):
 
 def _run_here(settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None]) -> None:
     application = Server(database_url, settings)
-    server = _Uvicorn(_config(settings, application), application, ready)
+    server = _Uvicorn(uvicorn_config(settings, application), application, ready)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listener]))
     if not server.started:
@@ -139,7 +147,7 @@ def _run_workers(settings: Settings, database_url: str, listener: socket.socket,
 
     if settings.redis_url is None:
         log.warning("each worker counts rate limits on its own; set ALIGN_REDIS_URL to share them")
-    config = _config(settings, "align.server:worker")
+    config = uvicorn_config(settings, "align.server:worker")
     with tempfile.TemporaryDirectory(prefix="align-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         os.environ[_WORKER_SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from align.errors import ApiError
 from align.web.http import MAXIMUM_BODY_BYTES, Answer, Request, error_answer, header_list
+from align.web.protocol import Protocol as OrdinaryProtocol
 
 
 class QuickHandler(Protocol):
@@ -66,8 +67,8 @@ class _NoEvent:
 _NO_EVENT = _NoEvent()
 
 
-class QuickProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with the short cut."""
+class QuickProtocol(OrdinaryProtocol):
+    """The HTTP protocol with the short cut."""
 
     _handler: QuickHandler | None = None
     _parts: list[bytes]
@@ -78,7 +79,7 @@ class QuickProtocol(HttpToolsProtocol):
         if self._handler is not None:
             self._leave()
 
-    def on_headers_complete(self) -> None:
+    def on_request(self) -> None:
         """Hold the request back if it may be quick."""
         quick: Quick | None = getattr(self.app, "quick", None)
         handler = quick.handlers.get(self.url) if quick is not None else None
@@ -86,7 +87,7 @@ class QuickProtocol(HttpToolsProtocol):
             self._handler = handler
             self._parts = []
         else:
-            super().on_headers_complete()
+            super().on_request()
 
     def _may_be_quick(self) -> bool:
         return (
@@ -132,7 +133,7 @@ class QuickProtocol(HttpToolsProtocol):
     def _leave(self) -> None:
         """The ordinary way for a request that was held back."""
         self._handler = None
-        super().on_headers_complete()
+        super().on_request()
         for part in self._parts:
             super().on_body(part)
 

@@ -1,6 +1,11 @@
 -- The foundation. organization_id leads every primary, unique and foreign key, so that every request
 -- touches one tenant's rows only and the tables can be distributed by it when one machine is outgrown.
 -- Constraints carry the rules and are named for them: errors are recognised by these names.
+--
+-- One index per look-up. While a table is empty, or every tenant in it has one row, the planner finds two indexes that
+-- begin with organization_id equally good, and may choose the one that knows nothing but the organisation; the cached
+-- plan then reads more and more as the tenant grows. So where a table has a second index that begins with
+-- organization_id, that index is partial, and only queries that repeat its condition can use it.
 
 create table organizations (
     organization_id uuid primary key,
@@ -23,7 +28,8 @@ create table users (
     updated_at timestamptz not null default now(),
     primary key (organization_id, id)
 );
-create unique index one_user_per_email on users (organization_id, lower(email));
+-- Every email has an @; the condition keeps look-ups by id off this index (see above).
+create unique index one_user_per_email on users (organization_id, lower(email)) where email like '%@%';
 
 create table projects (
     organization_id uuid not null references organizations,
@@ -106,14 +112,18 @@ create table integration_links (
     provider text not null,
     external_type text not null,
     external_id text not null,
-    align_entity_type text not null,
+    align_entity_type text not null constraint align_entity_type_known check (
+        align_entity_type in ('time_entry', 'ticket', 'project', 'user')),
     align_entity_id uuid not null,
     created_at timestamptz not null,
-    primary key (organization_id, id),
     -- Exactly once: the guarantee this product exists for.
-    constraint one_entry_per_external_id unique (organization_id, provider, external_type, external_id)
+    constraint one_entry_per_external_id primary key (organization_id, provider, external_type, external_id)
 );
-create index integration_links_by_entity on integration_links (organization_id, align_entity_id);
+-- The conditions hold for every row; they keep the sync's look-up off these indexes (see above).
+create unique index integration_links_by_id on integration_links (organization_id, id)
+    where align_entity_type in ('time_entry', 'ticket', 'project', 'user');
+create index integration_links_by_entity on integration_links (organization_id, align_entity_id)
+    where align_entity_type in ('time_entry', 'ticket', 'project', 'user');
 
 -- Append-only. A row is written in the transaction of every change: audit log, webhook outbox and change feed in one.
 create table events (
@@ -146,4 +156,5 @@ create table idempotency_keys (
     expires_at timestamptz not null,
     constraint one_response_per_idempotency_key primary key (organization_id, api_key_id, method, path, key)
 );
-create index idempotency_keys_by_expiry on idempotency_keys (expires_at);
+-- For the clean-up alone: rows lie in the order of their expiry, and the sync's look-up can't use this kind.
+create index idempotency_keys_by_expiry on idempotency_keys using brin (expires_at);
