@@ -74,7 +74,14 @@ def key_of(request: Request) -> str | None:
     bearer = None
     if authorization is not None and authorization[:7].lower() == b"bearer ":
         bearer = authorization[7:].strip()
-    if bearer is not None and plain is not None and bearer != plain.strip():
+    if (bearer is not None and plain is not None and bearer != plain.strip()) or _contradicts_itself(request):
         raise unauthorized("key_invalid", "Authorization and X-API-Key carry different keys; send one of them")
     found = bearer if bearer is not None else plain
     return None if found is None else found.strip().decode("latin-1")
+
+
+def _contradicts_itself(request: Request) -> bool:
+    """Whether one of the two headers was sent twice with different values: readers differ in which one counts."""
+    if len(request.headers) == len(request.scope["headers"]):  # no header at all was sent twice
+        return False
+    return any(len(set(request.header_values(name))) > 1 for name in (b"authorization", b"x-api-key"))
