@@ -85,7 +85,7 @@ class Request:
                     part, more = await self._next_part()
                     body += part
                     if len(body) > maximum_bytes:
-                        await self._discard()
+                        await self._discard(more)
                         raise too_large(maximum_bytes)
         except TimeoutError:
             raise _stalled() from None
@@ -110,11 +110,11 @@ class Request:
             raise ClientGone
         return message.get("body", b""), message.get("more_body", False)
 
-    async def _discard(self) -> None:
+    async def _discard(self, more: bool = True) -> None:
         """Read on for a moment: a connection closed with bytes unread is reset, and its sender misses the answer."""
         if b"expect" in self.headers:  # the sender waits for a word before it sends the body; it gets the answer
             return
-        discarded, more = 0, True
+        discarded = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(DISCARD_SECONDS):
                 while more and discarded < MAXIMUM_DISCARDED_BYTES:
