@@ -1,6 +1,8 @@
 """Real parts for every test: an embedded PostgreSQL, the real server on a real port, fresh organisations."""
 
 import asyncio
+import shutil
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +25,19 @@ from align.tickets import tickets
 from align.users import users
 
 SYNC_PATH = "/api/v1/integration/time-entries"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep temporary files where no other test run changes permissions.
+
+    pytest's own parent directory is closed to other users by every run that starts; as root, the embedded PostgreSQL is
+    another user, and would lose its data directory to a run beside this one.
+    """
+    if config.option.basetemp is None:
+        parent = Path(tempfile.mkdtemp(prefix="align-tests-"))
+        config.option.basetemp = str(parent / "run")
+        config.add_cleanup(lambda: shutil.rmtree(parent, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
