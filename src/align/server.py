@@ -47,19 +47,19 @@ def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
     EmbeddedServerFailure, UnusableDatabase or PortTaken when the server can't start.
     """
     logs.configure(settings)
+    # Until uvicorn listens for signals, one is noted, and obeyed once the database is up: then it can be stopped, too.
     # uvicorn raises the signal that stopped it once more when it is done; our own ending must still run then.
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, lambda _number, _frame: stop.set())
     listener = _listen(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base_url = f"http://{host}:{listener.getsockname()[1]}"
     with listener, _database(settings) as database_url:
         migrate.migrate(database_url)
         log.info("serving", url=base_url, documentation=f"{base_url}/docs", workers=settings.workers)
-        if settings.workers == 1:
-            _run_here(settings, database_url, listener, lambda: _announce(on_ready, base_url))
-        else:
-            _run_workers(settings, database_url, listener, lambda: _announce(on_ready, base_url))
+        run = _run_here if settings.workers == 1 else _run_workers
+        run(settings, database_url, listener, lambda: _announce(on_ready, base_url), stop)
     log.info("stopped")
 
 
@@ -118,14 +118,19 @@ def uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
 class _Uvicorn(uvicorn.Server):
     """Tells when it answers, and tells the application when it begins to stop."""
 
-    def __init__(self, config: uvicorn.Config, application: Server, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, application: Server, ready: Callable[[], None], stop: threading.Event
+    ) -> None:
         super().__init__(config)
         self._application = application
         self._ready = ready
+        self._stop = stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self._stop.is_set():
+            self.should_exit = True
+        elif self.started:
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -133,16 +138,20 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _run_here(settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None]) -> None:
+def _run_here(
+    settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None], stop: threading.Event
+) -> None:
     application = Server(database_url, settings)
-    server = _Uvicorn(uvicorn_config(settings, application), application, ready)
+    server = _Uvicorn(uvicorn_config(settings, application), application, ready, stop)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listener]))
     if not server.started:
         raise StartFailed("the server did not start; the reason stands above")
 
 
-def _run_workers(settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None]) -> None:
+def _run_workers(
+    settings: Settings, database_url: str, listener: socket.socket, ready: Callable[[], None], stop: threading.Event
+) -> None:
     from uvicorn.supervisors import Multiprocess
 
     if settings.redis_url is None:
@@ -152,8 +161,10 @@ def _run_workers(settings: Settings, database_url: str, listener: socket.socket,
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         os.environ[_WORKER_SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
         os.environ[_WORKER_DATABASE] = database_url
-        ready()
-        Multiprocess(config, sockets=[listener]).run()
+        supervisor = Multiprocess(config, sockets=[listener])  # listens for signals from here on
+        if not stop.is_set():
+            ready()
+            supervisor.run()
 
 
 def _announce(on_ready: Callable[[str], None] | None, base_url: str) -> None:
