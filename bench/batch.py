@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from align import app
+from align.app import BATCHES_IN_FLIGHT
 from bench import batch_sender
 from bench.plan import Plan, token
 from bench.processes import output_of
@@ -20,10 +20,11 @@ PART = "batch"
 # As many as keep two statements in flight while a third request is read.
 SENDERS = 4
 JSON_MEMBERS = (100, 1000)
-# As many statements at once as the server runs; as many rows in each as it takes, and its neighbours: the best of
-# them is the database's own limit.
-CONNECTIONS = app.SYNC_STATEMENTS_IN_FLIGHT
-ROWS_PER_STATEMENT = sorted({100, app.SYNC_ROWS_PER_STATEMENT, 1000})
+# Lines of a stream that the server puts into one statement.
+LINES_PER_STATEMENT = 500
+# As many statements at once as the server runs, with as many rows in each as it puts there.
+CONNECTIONS = BATCHES_IN_FLIGHT
+ROWS_PER_STATEMENT = sorted({*JSON_MEMBERS, LINES_PER_STATEMENT})
 DIRECT = {rows: f"statement called directly, {rows:,} rows each" for rows in ROWS_PER_STATEMENT}
 _DIRECT_PATIENCE_SECONDS = 600
 
@@ -34,25 +35,25 @@ class Kind(NamedTuple):
     subject: str
     rows: int
     senders: int
+    rows_per_statement: int
     is_stream: bool
 
 
-def run(world: World, plan: Plan, progress: Progress) -> tuple[list[Sample], list[str]]:
-    """All samples, and what can't be measured."""
+def run(world: World, plan: Plan, progress: Progress, record: Run) -> None:
+    """Add all samples to `record`, and what can't be measured."""
     status = batch_sender.status_of_empty_batch(world.base_url, world.limited_key)
     existing = status not in (404, 405)
-    gaps = [] if existing else [f"batches: the operation does not exist (POST {batch_sender.PATH}: {status})"]
+    if not existing:
+        record.gaps.append(f"batches: the operation does not exist (POST {batch_sender.PATH}: {status})")
     kinds = list(_kinds(plan)) if existing else []
-    samples = []
     with progress.part("batches", plan.rounds * (len(kinds) + len(DIRECT))) as step:
         for round_ in range(1, plan.rounds + 1):
             for rows in ROWS_PER_STATEMENT:
                 step(f"round {round_}, {DIRECT[rows]}")
-                samples.append(_directly(world, plan, rows, round_))
+                record.samples.append(_directly(world, plan, rows, round_))
             for kind in kinds:
                 step(f"round {round_}, {kind.subject}")
-                samples.append(_through_the_server(world, plan, kind, round_))
-    return samples, gaps
+                record.samples.append(_through_the_server(world, plan, kind, round_))
 
 
 def kinds_of(run: Run) -> list[str]:
@@ -62,21 +63,23 @@ def kinds_of(run: Run) -> list[str]:
     )
 
 
-def limit(run: Run) -> list[Sample]:
-    """The samples of the fastest direct calls."""
-    return best(run, PART, tuple(DIRECT.values()))
-
-
 def share_of_limit(run: Run, kind: str) -> Spread | None:
+    """The rate of a kind of batch against direct calls with as many rows in each statement."""
+    ours = run.of(PART, kind)
+    sizes = {it.rows_per_statement for it in ours}
+    return rate_ratio(ours, [it for rows in sizes if rows for it in run.of(PART, DIRECT[rows])])
+
+
+def share_of_best(run: Run, kind: str) -> Spread | None:
     """The rate of a kind of batch against the fastest direct calls."""
-    return rate_ratio(run.of(PART, kind), limit(run))
+    return rate_ratio(run.of(PART, kind), best(run, PART, tuple(DIRECT.values())))
 
 
 def _kinds(plan: Plan) -> Iterator[Kind]:
     for rows in JSON_MEMBERS:
-        yield Kind(f"JSON, {rows:,} members, {SENDERS} senders", rows, SENDERS, is_stream=False)
+        yield Kind(f"JSON, {rows:,} members, {SENDERS} senders", rows, SENDERS, rows, is_stream=False)
     for rows in plan.ndjson_lines:
-        yield Kind(f"NDJSON, {rows:,} lines, one sender", rows, 1, is_stream=True)
+        yield Kind(f"NDJSON, {rows:,} lines, one sender", rows, 1, LINES_PER_STATEMENT, is_stream=True)
 
 
 def _directly(world: World, plan: Plan, rows: int, round_: int) -> Sample:
@@ -90,7 +93,8 @@ def _directly(world: World, plan: Plan, rows: int, round_: int) -> Sample:
         printed = output_of(command, _DIRECT_PATIENCE_SECONDS)
         return float(json.loads(printed)["seconds"]), None
 
-    return _sample(world, DIRECT[rows], round_, CONNECTIONS, total, call)
+    direct = Kind(DIRECT[rows], rows, CONNECTIONS, rows, is_stream=False)
+    return _sample(world, direct, round_, total, call)
 
 
 def _through_the_server(world: World, plan: Plan, kind: Kind, round_: int) -> Sample:
@@ -107,7 +111,7 @@ def _through_the_server(world: World, plan: Plan, kind: Kind, round_: int) -> Sa
             problem = batch_sender.send_documents(world.base_url, world.limited_key, bodies, kind.senders)
         return time.perf_counter() - started, problem
 
-    return _sample(world, kind.subject, round_, kind.senders, requests * kind.rows, send)
+    return _sample(world, kind, round_, requests * kind.rows, send)
 
 
 def _bodies(plan: Plan, kind: Kind, requests: int) -> Iterator[bytes]:
@@ -122,12 +126,7 @@ def _bodies(plan: Plan, kind: Kind, requests: int) -> Iterator[bytes]:
 
 
 def _sample(
-    world: World,
-    subject: str,
-    round_: int,
-    connections: int,
-    rows: int,
-    measure: Callable[[], tuple[float, str | None]],
+    world: World, kind: Kind, round_: int, rows: int, measure: Callable[[], tuple[float, str | None]]
 ) -> Sample:
     """Measure, and look into the database whether every row was stored, whatever the answers said."""
     before = _stored(world)
@@ -137,9 +136,10 @@ def _sample(
         problem = f"{stored:,} entries were stored where {rows:,} were sent"
     return Sample(
         part=PART,
-        subject=subject,
+        subject=kind.subject,
         round=round_,
-        connections=connections,
+        connections=kind.senders,
+        rows_per_statement=kind.rows_per_statement,
         unit="rows",
         count=rows,
         seconds=seconds,

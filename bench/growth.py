@@ -1,15 +1,18 @@
 """The same syncs on an empty and on a large database, taking turns: what millions of stored entries cost."""
 
 import asyncio
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import psycopg
 
 from bench import load, single
+from bench.load import Target
 from bench.plan import Plan
-from bench.processes import SERVER_MEMORY, resident_bytes
-from bench.progress import Progress
+from bench.processes import SERVER_MEMORY, Failed, resident_bytes
+from bench.progress import Progress, Step
 from bench.samples import Reading, Run, Sample, Spread, rate_ratio, ratios, spread
 from bench.world import PEOPLE, PERSON_PREFIX, PROJECT_PREFIX, PROJECTS, World, world
 
@@ -21,27 +24,33 @@ TABLES, INDEXES = "tables", "indexes"
 CONNECTIONS = 64
 # Of one filling statement: large enough to be fast, small enough to show progress and to fit into memory.
 ROWS_PER_STATEMENT = 100_000
-WARM_UP_SECONDS = 3
+FILLING_CONNECTIONS = 2
+FILLING_PATIENCE_SECONDS = 600
+WARM_UP_SECONDS = 2
+# Tables, indexes and some air; and the write-ahead logs of two databases.
+BYTES_PER_ENTRY, BYTES_OF_LOGS = 2_000, 10 * 1000**3
 _GROWING = ("time_entries", "integration_links", "events")
 _FILL = (Path(__file__).with_name("sql") / "fill.sql").read_text("utf-8")
 
 
-def run(directory: Path, plan: Plan, progress: Progress) -> tuple[list[Sample], list[Reading]]:
-    """All samples and sizes. Two servers with a database each: one stays empty, the other one grows."""
-    samples: list[Sample] = []
-    readings: list[Reading] = []
-    (directory / "empty").mkdir()
-    (directory / "grown").mkdir()
+def run(directory: Path, plan: Plan, progress: Progress, record: Run) -> None:
+    """Add all samples and sizes to `record`. Two servers with a database each: one stays empty, the other one grows.
+
+    Raises Failed when the disk is too small.
+    """
+    needed = max(plan.growth_rows) * BYTES_PER_ENTRY + BYTES_OF_LOGS
+    if shutil.disk_usage(directory).free < needed:
+        raise Failed(f"{max(plan.growth_rows):,} entries need {needed / 1000**3:.0f} GB free in {directory}")
     with world(directory / "empty") as empty, world(directory / "grown") as grown:
+        record.database_settings = grown.settings
         # Statistics come when we say so: both states are to be seen.
         _execute(grown, *(f"alter table {table} set (autovacuum_enabled = off)" for table in _GROWING))
         for rows in sorted(it for it in plan.growth_rows if it):
             asyncio.run(_fill(grown, rows, progress))
             for subject in (WITHOUT_STATISTICS, ANALYZED):
                 _execute(grown, *(_forget_statistics() if subject == WITHOUT_STATISTICS else ["analyze"]), "checkpoint")
-                samples += _turns(empty, grown, plan, progress, subject, rows, len(samples))
-            readings += _sizes(grown, rows)
-    return samples, readings
+                record.samples += _turns(empty, grown, plan, progress, subject, rows, len(record.samples))
+            record.readings += _sizes(grown, rows)
 
 
 def most_rows(run: Run) -> int:
@@ -68,43 +77,50 @@ def _turns(
     empty: World, grown: World, plan: Plan, progress: Progress, subject: str, rows: int, measured: int
 ) -> list[Sample]:
     samples = []
-    with progress.part(f"{rows:,} entries, {subject.rpartition(', ')[2]}", 2 * (plan.rounds + 1)) as step:
+    with progress.part(f"{rows:,} entries, {subject.rpartition(', ')[2]}", 2 * plan.rounds) as step:
         # Rounds are numbered through all sizes, so that each sample is compared with its own neighbour only.
-        for turn in range(plan.rounds + 1):
-            for measured_world, name, stored in ((empty, EMPTY, 0), (grown, subject, rows)):
+        for round_ in range(measured + 1, measured + plan.rounds + 1):
+            for where, name, stored in ((empty, EMPTY, 0), (grown, subject, rows)):
                 step(f"{stored:,} entries")
                 if not stored:
                     _execute(empty, f"truncate {', '.join(_GROWING)} cascade")
-                target = single.sync_target(
-                    measured_world.base_url, measured_world.limited_key, "fresh", plan.ids, load.CREATED
-                )
-                seconds = plan.seconds if turn else min(plan.seconds, WARM_UP_SECONDS)
-                sample = load.measure(
-                    target, PART, name, round_=measured + turn, connections=CONNECTIONS, seconds=seconds, stored=stored
-                )
-                if turn:
-                    samples.append(sample)
+                # The first syncs after emptying lay out the pages of the tables: slower, which would flatter the other.
+                load.press(_fresh_pairs(where, plan), CONNECTIONS, WARM_UP_SECONDS)
+                samples.append(
+                    load.measure(
+                        _fresh_pairs(where, plan), PART, name, round_=round_, connections=CONNECTIONS,
+                        seconds=plan.seconds, stored=stored,
+                    )
+                )  # fmt: skip
     return samples
+
+
+def _fresh_pairs(where: World, plan: Plan) -> Target:
+    return single.sync_target(where.base_url, where.limited_key, "fresh", plan.ids, load.CREATED)
 
 
 async def _fill(grown: World, rows: int, progress: Progress) -> None:
     """Add entries until there are `rows` of them."""
-    connection = await asyncpg.connect(grown.database_url)
+    connections = [await asyncpg.connect(grown.database_url) for _ in range(FILLING_CONNECTIONS)]
     try:
-        await connection.execute("set session_replication_role = replica")  # no foreign-key checks
-        await connection.execute("set synchronous_commit = off")  # of the filling only
-        stored = await connection.fetchval("select count(*) from time_entries")
+        stored = await connections[0].fetchval("select count(*) from time_entries")
         sizes = [min(ROWS_PER_STATEMENT, rows - start) for start in range(stored, rows, ROWS_PER_STATEMENT)]
         with progress.part(f"storing {max(0, rows - stored):,} entries", len(sizes)) as step:
-            for size in sizes:
-                step(f"{stored:,} stored")
-                await connection.execute(
-                    _FILL, grown.organization_id, PROJECT_PREFIX, PERSON_PREFIX, PROJECTS, PEOPLE, size,
-                    grown.manager_id, timeout=600,
-                )  # fmt: skip
-                stored += size
+            waiting = iter(sizes)
+            await asyncio.gather(*(_fill_by(it, grown, waiting, step) for it in connections))
     finally:
-        await connection.close()
+        await asyncio.gather(*(it.close() for it in connections))
+
+
+async def _fill_by(connection: asyncpg.Connection, grown: World, sizes: Iterator[int], step: Step) -> None:
+    await connection.execute("set session_replication_role = replica")  # no foreign-key checks
+    await connection.execute("set synchronous_commit = off")  # of the filling only
+    for size in sizes:
+        step("by SQL")
+        await connection.execute(
+            _FILL, grown.organization_id, PROJECT_PREFIX, PERSON_PREFIX, PROJECTS, PEOPLE, size, grown.manager_id,
+            timeout=FILLING_PATIENCE_SECONDS,
+        )  # fmt: skip
 
 
 def _forget_statistics() -> list[str]:

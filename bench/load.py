@@ -45,7 +45,10 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Target(NamedTuple):
-    """A URL under load, its script with arguments, and the status every answer must have."""
+    """A URL under load, its script with arguments, and the status every answer must have.
+
+    One of fresh pairs is good for one load: its token makes the pairs.
+    """
 
     url: str
     script: str

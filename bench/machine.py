@@ -25,12 +25,31 @@ def facts(directory: Path) -> dict[str, str]:
     }
 
 
+def busy_share() -> float | None:
+    """The share of processor time that others take, looked at for a second; None where the system does not tell."""
+    first = _processor_times()
+    time.sleep(1)
+    second = _processor_times()
+    if first is None or second is None or second[0] == first[0]:
+        return None
+    return 1 - (second[1] - first[1]) / (second[0] - first[0])
+
+
 def versions() -> dict[str, str]:
     """Of everything that matters for speed."""
     found = {"python": platform.python_version(), **{name: version(name) for name in MEASURED_WITH}}
     printed = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
     found["wrk"] = printed.split(" [")[0].removeprefix("wrk ").strip()
     return found
+
+
+def _processor_times() -> tuple[int, int] | None:
+    """All ticks of the processors, and the idle ones among them (waiting for disks included)."""
+    found = _found("/proc/stat", r"cpu +(.+)")
+    if found is None:
+        return None
+    ticks = [int(it) for it in found.split()]
+    return sum(ticks[:8]), ticks[3] + ticks[4]
 
 
 def _memory() -> str:

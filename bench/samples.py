@@ -21,6 +21,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = "requests"
     # Entries that the database held already, where that is what is being looked at.
     stored: int | None = None
+    rows_per_statement: int | None = None
     p50_milliseconds: float | None = None
     p99_milliseconds: float | None = None
     mean_milliseconds: float | None = None
@@ -55,7 +56,8 @@ class Run(msgspec.Struct, kw_only=True):
 
     created_at: str
     seconds_taken: float = 0.0
-    quick: bool
+    # Everything was measured, at full length.
+    is_full: bool
     options: dict[str, object]
     machine: dict[str, str]
     versions: dict[str, str]

@@ -11,7 +11,7 @@ from bench.load import Target
 from bench.plan import Plan, token
 from bench.processes import Failed
 from bench.progress import Progress, Step
-from bench.samples import Sample
+from bench.samples import Run, Sample
 from bench.world import KNOWN_PAIRS, PEOPLE, SYNC_PATH, World, entry, known_external_id
 
 PART = "single"
@@ -45,8 +45,8 @@ def store_known_pairs(world: World) -> None:
     connection.close()
 
 
-def run(world: World, plan: Plan, progress: Progress) -> list[Sample]:
-    """All samples of the parts single, pgbench and ceiling."""
+def run(world: World, plan: Plan, progress: Progress, record: Run) -> None:
+    """Add all samples of the parts single, pgbench and ceiling to `record`."""
     with ExitStack() as stack:
         subjects: list[Measure] = []
         if "single" in plan.parts:
@@ -62,7 +62,7 @@ def run(world: World, plan: Plan, progress: Progress) -> list[Sample]:
             for measure in subjects:
                 step("warming up")
                 measure(0, 32, min(plan.seconds, WARM_UP_SECONDS))
-            return _turns(plan, subjects, step)
+            record.samples += _turns(plan, subjects, step)
 
 
 def _turns(plan: Plan, subjects: list[Measure], step: Step) -> list[Sample]:

@@ -1,23 +1,27 @@
 """The results as tables for a terminal."""
 
+import sys
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bench.samples import Run
-from bench.views import View, views
+from bench.views import View, goals, views
+
+WIDTH_WITHOUT_TERMINAL = 140
 
 
 def show(run: Run) -> None:
     """Print everything a person wants to know of a run."""
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
     for title, members in (
         ("Machine", run.machine),
         ("Versions", run.versions),
         ("Database", run.database_settings),
     ):
         console.print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in members.items()), style="dim")
-    for view in views(run):
+    for view in (*views(run), goals(run)):
         _show_view(console, view)
     for sample in run.samples:
         if sample.problem is not None:
@@ -27,8 +31,8 @@ def show(run: Run) -> None:
         console.print(note, soft_wrap=True)
     for gap in run.gaps:
         console.print(f"Cannot measure: {gap}", style="bold yellow", soft_wrap=True)
-    if run.quick:
-        console.print("A quick run: a glance at the figures, not a result.", style="bold")
+    if not run.is_full:
+        console.print("A quick or partial run: a glance at the figures, not a result.", style="bold")
 
 
 def _show_view(console: Console, view: View) -> None:

@@ -45,6 +45,7 @@ class World(NamedTuple):
     manager_id: UUID
     unlimited_key: str
     limited_key: str
+    settings: dict[str, str]
 
 
 @contextmanager
@@ -75,9 +76,11 @@ def database(data_dir: Path) -> Iterator[str]:
 
 @contextmanager
 def world(directory: Path) -> Iterator[World]:
-    """The server under test while the block runs, with default settings."""
+    """The server under test while the block runs, with default settings; `directory` is made for it."""
+    directory.mkdir()
     data_dir = directory / "data"
     with database(data_dir) as url:
+        settings = asyncio.run(_settings_of(url))
         demo = json.loads(output_of(_align("demo", "--json", "--unlimited", "--data-dir", data_dir), 120))
         options = ["--name", "bench", "--created-by", demo["managerId"], "--rate-limit", str(RATE_LIMIT_PER_MINUTE)]
         mint = _align("keys", "mint", demo["organizationId"], *options, "--json", "--data-dir", data_dir)
@@ -94,6 +97,7 @@ def world(directory: Path) -> Iterator[World]:
                 manager_id=UUID(demo["managerId"]),
                 unlimited_key=demo["organizationKey"],
                 limited_key=limited_key,
+                settings=settings,
             )
 
 
@@ -121,7 +125,7 @@ def external_id(ids: str, token: str, number: int) -> str:
     return f"illumera-te-{token}-0000-{number:022}" if ids == "numbered" else f"illumera-te-{uuid4()}"
 
 
-async def settings_of(database_url: str) -> dict[str, str]:
+async def _settings_of(database_url: str) -> dict[str, str]:
     """The database's settings that decide how durable and how fast it is. Raises Failed unless it is durable."""
     connection = await asyncpg.connect(database_url)
     try:
