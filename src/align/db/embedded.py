@@ -83,6 +83,7 @@ def _start(cluster: Path) -> PostgresServer:
                 server.ensure_pgdata_inited()
                 _configure(cluster)
                 server.ensure_postgres_running()
+                _keep_others_from_socket(server, cluster)
         except (AssertionError, subprocess.SubprocessError, OSError, psycopg.Error) as error:
             # Recovery still runs (a timeout), or the children of a killed postmaster have not all left yet.
             recovering = isinstance(error, subprocess.TimeoutExpired)
@@ -97,6 +98,19 @@ def _start(cluster: Path) -> PostgresServer:
             raise EmbeddedServerFailure(f"the embedded PostgreSQL in {cluster} can't be used: {error}") from None
         else:
             return server
+
+
+def _keep_others_from_socket(server: PostgresServer, cluster: Path) -> None:
+    """The socket asks for no password: who may enter its directory is the database's superuser.
+
+    It lies in the cluster, which is closed to others; but where that path is too long for a socket, the library makes
+    an open directory elsewhere.
+    """
+    directory = server.get_postmaster_info().socket_dir
+    if directory is not None and not directory.samefile(cluster):
+        owner = cluster.stat()
+        os.chown(directory, owner.st_uid, owner.st_gid)
+        directory.chmod(0o700)
 
 
 def _configure(cluster: Path) -> None:
