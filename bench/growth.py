@@ -47,9 +47,8 @@ def run(directory: Path, plan: Plan, progress: Progress, record: Run) -> None:
         _execute(grown, *(f"alter table {table} set (autovacuum_enabled = off)" for table in _GROWING))
         for rows in sorted(it for it in plan.growth_rows if it):
             asyncio.run(_fill(grown, rows, progress))
-            for subject in (WITHOUT_STATISTICS, ANALYZED):
-                _execute(grown, *(_forget_statistics() if subject == WITHOUT_STATISTICS else ["analyze"]), "checkpoint")
-                record.samples += _turns(empty, grown, plan, progress, subject, rows, len(record.samples))
+            _execute(grown, "checkpoint")
+            record.samples += _turns(empty, grown, plan, progress, rows, len(record.samples))
             record.readings += _sizes(grown, rows)
 
 
@@ -73,25 +72,26 @@ def at(run: Run, rows: int, subject: str) -> list[Sample]:
     return [it for it in run.of(PART, subject) if it.stored == rows]
 
 
-def _turns(
-    empty: World, grown: World, plan: Plan, progress: Progress, subject: str, rows: int, measured: int
-) -> list[Sample]:
+def _turns(empty: World, grown: World, plan: Plan, progress: Progress, rows: int, measured: int) -> list[Sample]:
+    turns = (
+        (empty, EMPTY, 0, [f"truncate {', '.join(_GROWING)} cascade"]),
+        (grown, WITHOUT_STATISTICS, rows, _forget_statistics()),
+        (grown, ANALYZED, rows, ["analyze"]),
+    )
     samples = []
-    with progress.part(f"{rows:,} entries, {subject.rpartition(', ')[2]}", 2 * plan.rounds) as step:
+    with progress.part(f"syncs with {rows:,} entries and with none", len(turns) * plan.rounds) as step:
         # Rounds are numbered through all sizes, so that each sample is compared with its own neighbour only.
         for round_ in range(measured + 1, measured + plan.rounds + 1):
-            for where, name, stored in ((empty, EMPTY, 0), (grown, subject, rows)):
-                step(f"{stored:,} entries")
-                if not stored:
-                    _execute(empty, f"truncate {', '.join(_GROWING)} cascade")
+            for where, subject, stored, preparation in turns:
+                step(f"{subject} ({stored:,})")
+                _execute(where, *preparation)
                 # The first syncs after emptying lay out the pages of the tables: slower, which would flatter the other.
                 load.press(_fresh_pairs(where, plan), CONNECTIONS, WARM_UP_SECONDS)
-                samples.append(
-                    load.measure(
-                        _fresh_pairs(where, plan), PART, name, round_=round_, connections=CONNECTIONS,
-                        seconds=plan.seconds, stored=stored,
-                    )
+                sample = load.measure(
+                    _fresh_pairs(where, plan), PART, subject, round_=round_, connections=CONNECTIONS,
+                    seconds=plan.seconds, stored=stored,
                 )  # fmt: skip
+                samples.append(sample)
     return samples
 
 

@@ -80,8 +80,9 @@ def _installed(progress: Progress) -> Path:
     try:
         output_of([sys.executable, "-m", "venv", "--clear", _HOME], _INSTALLING_SECONDS)
         output_of([python, "-m", "pip", "install", "--quiet", *wanted], _INSTALLING_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Failed(str(error)) from error
+    except (OSError, subprocess.SubprocessError, Failed) as error:
+        progress.say(str(error))  # here only: it names the package index in use, which is not for kept results
+        raise Failed(f"{REQUIREMENT} can't be installed; is there a way to a package index?") from error
     done.write_text("\n".join(wanted), "utf-8")
     return python
 

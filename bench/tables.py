@@ -10,6 +10,10 @@ from bench.samples import Run
 from bench.views import View, goals, views
 
 WIDTH_WITHOUT_TERMINAL = 140
+LIMITS = (
+    "What can't be measured here: a network (all is on this machine), more cores than it has (load generator, server "
+    "and database share them), and what years of changes do to a database. docs/performance.md says how it is measured."
+)
 
 
 def show(run: Run) -> None:
@@ -31,6 +35,7 @@ def show(run: Run) -> None:
         console.print(note, soft_wrap=True)
     for gap in run.gaps:
         console.print(f"Cannot measure: {gap}", style="bold yellow", soft_wrap=True)
+    console.print(LIMITS, style="dim", soft_wrap=True)
     if not run.is_full:
         console.print("A quick or partial run: a glance at the figures, not a result.", style="bold")
 
