@@ -2,49 +2,36 @@
 
 import asyncio
 import hashlib
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import asyncpg
 import msgspec
+import structlog
 
 from align.api_keys.admission import Admission, key_of
 from align.api_keys.authentication import Caller
 from align.db import sql
-from align.errors import ApiError, Problem, body, invalid
-from align.time_entries import batch_body, refusing
-from align.time_entries.batch_body import Member
-from align.time_entries.coalescer import StillBusy
-from align.time_entries.rows import Outcome
+from align.errors import ApiError, Problem, invalid
+from align.time_entries import batch_body, batch_members, refusing
+from align.time_entries.batch_members import Result
+from align.time_entries.batch_stream import NDJSON, Stream
+from align.time_entries.coalescer import BUSY_PATIENCE_SECONDS, StillBusy
 from align.time_entries.session import OutcomeUnknown
 from align.time_entries.writer import Writer, settle_in_order
 from align.web import body as bodies
 from align.web import idempotency
-from align.web.http import Answer, ClientGone, Request, StreamedAnswer
-from align.web.metrics import IDEMPOTENCY, count_outcome
+from align.web.http import Answer, Request
+from align.web.metrics import IDEMPOTENCY
+
+log = structlog.get_logger()
 
 _QUERIES = sql.load(Path(__file__).with_name("batch.sql"))
 
 PATH = "/api/v1/integration/time-entries/batch"
-NDJSON = "application/x-ndjson"
-MAXIMUM_LINES = 100_000
-# Lines of a stream that go down together; while their statement runs, the next ones are read.
-LINES_PER_STATEMENT = 500
-STATEMENTS_PER_STREAM = 2
-# Members read before other requests get their turn.
-MEMBERS_PER_TURN = 50
-
-
-class Result:
-    """What became of one member, and how the answer says so."""
-
-    __slots__ = ("status", "text")
-
-    def __init__(self, index: int, status: int, content: bytes, more: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
-        self.status = status
-        extra = b"".join(b',"%s":%s' % (name.encode(), msgspec.json.encode(value)) for name, value in more if value)
-        self.text = b'{"index":%d,"status":%d,%s%s}' % (index, status, content, extra)
 
 
 class Batch:
@@ -53,16 +40,18 @@ class Batch:
     def __init__(self, admission: Admission, writer: Writer) -> None:
         self._admission = admission
         self._writer = writer
+        self._stream = Stream(admission, writer)
+        self._turns: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, request: Request) -> Answer:
         """Sync all members. Answers only after COMMIT; raises ApiError when the request as a whole is refused."""
         media_type = request.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if media_type == NDJSON.encode():
-            return await self._handle_lines(request)
+            return await self._stream.handle(request)
         text = await request.body(batch_body.MAXIMUM_BATCH_BYTES)
         caller = await self._admission.authentication.caller(key_of(request))
         members, unreadable = _read(request, text, caller)
-        await self._admit(request, caller, max(1, len(members)))
+        await batch_members.admit(self._admission, request, caller, max(1, len(members)))
         key = idempotency.read_key(request)
         atomic = False
         try:
@@ -70,13 +59,31 @@ class Batch:
         except ApiError as error:
             unreadable = unreadable or error
         if key is None and unreadable is None and not atomic:
-            _check_plan(caller)
-            results = await self._settle(request, await _decode(caller, members))
-            return Answer(200, _body(results))
+            batch_members.check_plan(caller)
+            decoded = await batch_members.decode(caller, members)
+            return Answer(200, _body(await batch_members.settle(self._writer, request, decoded)))
         try:
-            return await self._settle_together(request, caller, text, key, members, unreadable, atomic)
+            async with self._turn(caller, key):
+                return await self._settle_together(request, caller, text, key, members, unreadable, atomic)
         except OutcomeUnknown as error:
             raise refusing.of_failure(error) from error
+
+    @asynccontextmanager
+    async def _turn(self, caller: Caller, key: str | None) -> AsyncIterator[None]:
+        """Requests with one key take turns; who waits holds no connection, which others could use."""
+        if key is None:
+            yield
+            return
+        lock = self._turns.setdefault((caller.api_key_id, key), asyncio.Lock())
+        try:
+            async with asyncio.timeout(BUSY_PATIENCE_SECONDS):
+                await lock.acquire()
+        except TimeoutError:
+            raise refusing.of_failure(StillBusy()) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def _settle_together(
         self,
@@ -90,80 +97,20 @@ class Batch:
     ) -> Answer:
         """In one transaction: the kept answer if there is one, else all members and, with a key, their answer."""
         async with self._writer.lease() as session, session.transaction() as tx:
-            if key is not None and (kept := await _kept(tx, caller, key, text)):
+            if key is not None and (kept := await _kept(request, tx, caller, key, text)):
                 return kept
-            _check_plan(caller)
+            batch_members.check_plan(caller)
             if unreadable is not None:
                 raise unreadable
-            decoded = await _decode(caller, members)
+            decoded = await batch_members.decode(caller, members)
             outcomes = await settle_in_order(session, [member.row for member in decoded if member.row])
-            results = _results(request, decoded, outcomes)
+            results = batch_members.results(request, decoded, outcomes)
             if atomic and any(result.status >= 400 for result in results):
                 raise _rejected(results)
             answer = Answer(200, _body(results))
             if key is not None:
                 await _keep(tx, caller, key, text, answer)
         return answer
-
-    async def _admit(self, request: Request, caller: Caller, cost: int) -> None:
-        await self._admission.pass_on(request, caller, "organization", cost)
-        if caller.role == "client":
-            raise refusing.role_violation()
-
-    async def _settle(self, request: Request, members: list[Member], first_index: int = 0) -> list[Result]:
-        rows = [member.row for member in members if member.row]
-        outcomes: Sequence[Outcome | BaseException]
-        try:
-            outcomes = await self._writer.run_in_order(rows) if rows else []
-        except OutcomeUnknown as error:
-            outcomes = [error] * len(rows)
-        return _results(request, members, outcomes, first_index)
-
-    async def _handle_lines(self, request: Request) -> Answer:
-        caller = await self._admission.authentication.caller(key_of(request))
-        await self._admit(request, caller, 1)
-        if b"idempotency-key" in request.headers:
-            raise ApiError(
-                "idempotency_key_invalid", "Idempotency-Key does not go with a stream; each line is safe to repeat"
-            )
-        _check_plan(caller)
-        if request.query(("atomic",)).get("atomic", "false") != "false":
-            raise invalid([Problem("atomic", "not_with_stream", "goes with the JSON form only")])
-        return StreamedAnswer(200, self._answer_lines(request, caller), NDJSON)
-
-    async def _answer_lines(self, request: Request, caller: Caller) -> AsyncGenerator[bytes, None]:
-        counts: Counter[str] = Counter()
-        running: deque[asyncio.Task[list[Result]]] = deque()
-        broken: ApiError | None = None
-        first_index = 0
-        try:
-            async for lines in _chunks(batch_body.lines(request)):
-                running.append(asyncio.create_task(self._sync_lines(request, caller, lines, first_index)))
-                first_index += len(lines)
-                if len(running) == STATEMENTS_PER_STREAM:
-                    yield _lines(await running.popleft(), counts)
-        except ApiError as error:
-            broken = error
-        except ClientGone:
-            return
-        finally:
-            if running:
-                await asyncio.wait(running)
-        for task in running:
-            yield _lines(task.result(), counts)
-        end: dict[str, object] = _counts(counts)
-        if broken is not None:
-            end["error"] = body(broken, request.id)
-        yield msgspec.json.encode(end) + b"\n"
-
-    async def _sync_lines(self, request: Request, caller: Caller, lines: list[bytes], first_index: int) -> list[Result]:
-        # The first line was counted with the request.
-        cost = len(lines) - (1 if first_index == 0 else 0)
-        try:
-            await self._admission.pass_on(request, caller, "organization", cost)
-        except ApiError as error:
-            return _refused(request, error, len(lines), first_index)
-        return await self._settle(request, await _decode(caller, lines), first_index)
 
 
 def _read(request: Request, text: bytes, caller: Caller) -> tuple[list[bytes], ApiError | None]:
@@ -187,71 +134,8 @@ def _is_atomic(request: Request) -> bool:
     return value == "true"
 
 
-def _check_plan(caller: Caller) -> None:
-    if refusing.FEATURE not in caller.features:
-        raise refusing.feature_disabled()
-
-
-def _refusal(outcome: Outcome | BaseException | None, unknown: list[str]) -> ApiError | None:
-    if isinstance(outcome, Outcome):
-        return refusing.of_outcome(outcome, unknown)
-    return None if outcome is None else refusing.of_failure(outcome)
-
-
-async def _decode(caller: Caller, texts: list[bytes]) -> list[Member]:
-    members = []
-    for start in range(0, len(texts), MEMBERS_PER_TURN):
-        members += [batch_body.member(caller, text) for text in texts[start : start + MEMBERS_PER_TURN]]
-        await asyncio.sleep(0)
-    return members
-
-
-def _results(
-    request: Request, members: list[Member], outcomes: Sequence[Outcome | BaseException], first_index: int = 0
-) -> list[Result]:
-    settled = iter(outcomes)
-    return [
-        _result(request, index, member, next(settled) if member.row else None)
-        for index, member in enumerate(members, first_index)
-    ]
-
-
-def _result(request: Request, index: int, member: Member, outcome: Outcome | BaseException | None) -> Result:
-    error = member.error or _refusal(outcome, member.unknown)
-    if error is not None:
-        count_outcome(outcome.outcome if isinstance(outcome, Outcome) else error.code)
-        return Result(index, error.status, b'"error":' + msgspec.json.encode(body(error, request.id)))
-    if not isinstance(outcome, Outcome) or outcome.status is None or outcome.response is None:
-        raise ValueError("a row that is not refused comes with its answer")
-    count_outcome(outcome.outcome)
-    differs = outcome.content_differs.split(", ") if outcome.content_differs else []
-    more = (("contentDiffers", differs), ("ignoredFields", member.unknown))
-    return Result(index, outcome.status, b'"entry":' + outcome.response.encode(), more)
-
-
-def _refused(request: Request, error: ApiError, count: int, first_index: int) -> list[Result]:
-    content = b'"error":' + msgspec.json.encode(body(error, request.id))
-    return [Result(index, error.status, content) for index in range(first_index, first_index + count)]
-
-
-def _counts(counts: Counter[str]) -> dict[str, object]:
-    return {name: counts[name] for name in ("created", "existing", "failed")}
-
-
-def _count(results: list[Result], counts: Counter[str]) -> None:
-    for result in results:
-        counts[{201: "created", 200: "existing"}.get(result.status, "failed")] += 1
-
-
-def _lines(results: list[Result], counts: Counter[str]) -> bytes:
-    _count(results, counts)
-    return b"".join(result.text + b"\n" for result in results)
-
-
 def _body(results: list[Result]) -> bytes:
-    counts: Counter[str] = Counter()
-    _count(results, counts)
-    head = msgspec.json.encode(_counts(counts))
+    head = msgspec.json.encode(batch_members.counts(results))
     return b'%s,"results":[%s]}' % (head[:-1], b",".join(result.text for result in results))
 
 
@@ -274,23 +158,7 @@ def _rejected(results: list[Result]) -> ApiError:
     )
 
 
-async def _chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    chunk: list[bytes] = []
-    count = 0
-    async for line in lines:
-        count += 1
-        if count > MAXIMUM_LINES:
-            yield chunk
-            raise ApiError("payload_too_large", f"a stream takes {MAXIMUM_LINES} lines; send the rest in another")
-        chunk.append(line)
-        if len(chunk) == LINES_PER_STATEMENT:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-async def _kept(tx: asyncpg.Connection, caller: Caller, key: str, text: bytes) -> Answer | None:
+async def _kept(request: Request, tx: asyncpg.Connection, caller: Caller, key: str, text: bytes) -> Answer | None:
     """The kept answer to an earlier request with this key; waits for one that still runs (decision 5)."""
     scope = (caller.organization_id, caller.api_key_id, PATH, key)
     try:
@@ -304,7 +172,11 @@ async def _kept(tx: asyncpg.Connection, caller: Caller, key: str, text: bytes) -
     if differs and caller.strict:
         raise refusing.idempotency_key_reused()
     IDEMPOTENCY.labels("replayed").inc()
-    headers = {"Idempotent-Replayed": "true"} | ({"Idempotency-Body-Mismatch": "true"} if differs else {})
+    headers = {"Idempotent-Replayed": "true"}
+    if differs:
+        headers["Idempotency-Body-Mismatch"] = "true"
+        IDEMPOTENCY.labels("body_mismatch").inc()
+        log.warning("idempotency key reused with another body", request_id=request.id)
     return Answer(found["status"], found["response"].encode(), headers)
 
 

@@ -1,7 +1,7 @@
 """Reads a batch: from one JSON object with many members, or from a stream of lines."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -53,10 +53,6 @@ class SyncedTimeEntries(msgspec.Struct, rename="camel", kw_only=True):
     results: Annotated[list[SyncResult], Meta(description="In the order of the request.")]
 
 
-class _Members(msgspec.Struct):
-    entries: list[msgspec.Raw]
-
-
 class Member(NamedTuple):
     """One member of a batch: the row that syncs it, or the error that refuses it."""
 
@@ -65,9 +61,13 @@ class Member(NamedTuple):
     unknown: list[str]
 
 
-_DECODER = msgspec.json.Decoder(_Members)
-_HEAD = re.compile(rb'\s*\{\s*"entries"\s*:\s*\[')
-_TAIL = re.compile(rb"\s*\]\s*\}\s*")
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_UP_TO_VALUE = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*+"[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_UP_TO_ITEM = re.compile(rb"[ \t\r\n]*[\[,][ \t\r\n]*")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_ENTRIES = "entries"
+_EXPECTATION = f"must be an array of 1 to {MAXIMUM_MEMBERS} time entries"
 
 
 def members(text: bytes) -> tuple[list[bytes], list[str]]:
@@ -75,45 +75,61 @@ def members(text: bytes) -> tuple[list[bytes], list[str]]:
 
     Raises ApiError 400 when the body as a whole is not a batch; what is wrong inside a member is not looked at.
     """
+    # Half a surrogate pair, as JavaScript writes it after cutting a text, is its member's fault alone; msgspec would
+    # refuse the whole. Other characters of the same length show where the members begin and end just as well.
+    readable = _SURROGATE.sub(rb"\\u0020", text)
     try:
-        found = [bytes(raw) for raw in _DECODER.decode(text).entries]
+        outer = _OBJECT.decode(readable)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        found = None
-    unknown: list[str] = []
-    if found is None or not _is_plain(text, found):
-        unknown = _check_thoroughly(text)
-    if found is None or not 1 <= len(found) <= MAXIMUM_MEMBERS:
-        raise invalid([_EXPECTED])
-    return found, unknown
+        outer = {}
+    place = _place_of_entries(readable, outer)
+    beside = text if place is None else text[: place.start] + b"[]" + text[place.stop :]
+    if place is not None and len(beside) > MAXIMUM_BODY_BYTES:
+        raise invalid([Problem("", "too_long", f"holds more than {MAXIMUM_BODY_BYTES} bytes beside entries")])
+    unknown = _unknown(beside)
+    try:
+        found = _ARRAY.decode(outer[_ENTRIES])
+    except (msgspec.MsgspecError, RecursionError):
+        raise invalid([Problem(_ENTRIES, "wrong_type", _EXPECTATION)]) from None
+    if place is None or not 1 <= len(found) <= MAXIMUM_MEMBERS:
+        raise invalid([Problem(_ENTRIES, "out_of_range", _EXPECTATION)])
+    return list(_cut(text, readable, place.start, found)), unknown
 
 
-_EXPECTED = Problem("entries", "out_of_range", f"must be an array of 1 to {MAXIMUM_MEMBERS} time entries")
+def _place_of_entries(text: bytes, outer: dict[str, msgspec.Raw]) -> slice | None:
+    """Where the value of `entries` stands in the text; None when the text holds more than `outer` tells."""
+    place, position = None, 0
+    for name, raw in outer.items():
+        value, before = bytes(raw), _UP_TO_VALUE.match(text, position)
+        if before is None or not text.startswith(value, before.end()):
+            return None
+        position = before.end() + len(value)
+        if name == _ENTRIES:
+            place = slice(before.end(), position)
+    return place
 
 
-def _is_plain(text: bytes, found: list[bytes]) -> bool:
-    """Whether nothing but `{"entries": [member, member, ...]}` stands in the text: no second member of that name."""
-    head = _HEAD.match(text)
-    if head is None:
-        return False
-    position = head.end()
-    for index, member in enumerate(found):
-        start = text.index(member, position)
-        if text[position:start].strip(b" \t\r\n") != (b"," if index else b""):
-            return False
-        position = start + len(member)
-    return _TAIL.fullmatch(text, position) is not None
+def _cut(text: bytes, readable: bytes, position: int, found: list[msgspec.Raw]) -> Iterator[bytes]:
+    """The items of the array at `position`, as they stand in the text; `found` has their lengths."""
+    for raw in found:
+        before = _UP_TO_ITEM.match(readable, position)
+        if before is None:
+            raise ValueError("an array's items stand between commas")
+        position = before.end() + len(bytes(raw))
+        yield text[before.end() : position]
 
 
-def _check_thoroughly(text: bytes) -> list[str]:
+def _unknown(text: bytes) -> list[str]:
+    """The names beside `entries`. Raises ApiError 400 unless the text is strict JSON with `entries`."""
     try:
         value = strict_json.parse(text)
     except strict_json.Malformed as error:
         raise invalid(error.problems) from None
     if not isinstance(value, dict):
         raise invalid([Problem("", "wrong_type", "must be an object with the member entries")])
-    if not isinstance(value.get("entries"), list):
-        raise invalid([_EXPECTED])
-    return [name for name in value if name != "entries"]
+    if _ENTRIES not in value:
+        raise invalid([Problem(_ENTRIES, "required", f"is required; {_EXPECTATION}")])
+    return [name for name in value if name != _ENTRIES]
 
 
 def member(caller: Caller, text: bytes) -> Member:
@@ -128,15 +144,14 @@ def member(caller: Caller, text: bytes) -> Member:
     return Member(rows.row(caller, entry, bool(unknown)), None, unknown)
 
 
-async def lines(request: Request) -> AsyncIterator[bytes]:
-    """The lines of a streamed body, without blank ones; one longer than a body may be comes cut, to be refused."""
+async def lines(request: Request) -> AsyncIterator[list[bytes]]:
+    """The lines of a streamed body as they come, without blank ones; too long ones come cut, to be refused."""
     rest = b""
     async for part in request.parts():
         *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            if line.strip():
-                yield line
+        if found := [line for line in whole if line.strip()]:
+            yield found
         if len(rest) > MAXIMUM_BODY_BYTES:
             rest = rest[: MAXIMUM_BODY_BYTES + 1]
     if rest.strip():
-        yield rest
+        yield [rest]
