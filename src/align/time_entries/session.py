@@ -44,10 +44,14 @@ class Session:
         self._database_url = database_url
         self._connection: asyncpg.Connection | None = None
         self._statement: PreparedStatement | None = None
+        self._in_transaction = False
 
     async def ready(self) -> PreparedStatement:
         """Connect and plan, if that is not done yet."""
         if self._connection is None or self._connection.is_closed() or self._statement is None:
+            if self._in_transaction:
+                # A new connection would store the rest of the transaction's rows on their own.
+                raise OSError("the connection of this transaction is lost")
             self._connection = await asyncpg.connect(self._database_url, server_settings=SERVER_SETTINGS)
             self._statement = await self._connection.prepare(QUERIES.sync_time_entries)
         return self._statement
@@ -83,7 +87,11 @@ class Session:
             if connection is None:
                 raise OSError("not connected")
             async with connection.transaction():
-                yield connection
+                self._in_transaction = True
+                try:
+                    yield connection
+                finally:
+                    self._in_transaction = False
 
     @contextmanager
     def _losses(self) -> Iterator[None]:
