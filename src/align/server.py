@@ -22,6 +22,8 @@ from align.web.quick import QuickProtocol
 
 log = structlog.get_logger()
 
+# Connections that may wait to be accepted; more than a burst of any sender.
+BACKLOG = 4096
 # Where worker processes find what their parent decided; both are set by `serve` only.
 _WORKER_SETTINGS = "_ALIGN_WORKER_SETTINGS"
 _WORKER_DATABASE = "_ALIGN_WORKER_DATABASE"
@@ -86,6 +88,8 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        # From now on clients wait for the start instead of being refused, and a second server learns that it is late.
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise PortTaken(
@@ -108,7 +112,7 @@ def uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=4096,
+        backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         workers=settings.workers,
@@ -144,9 +148,10 @@ def _run_here(
     application = Server(database_url, settings)
     server = _Uvicorn(uvicorn_config(settings, application), application, ready, stop)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(sockets=[listener]))
-    if not server.started:
-        raise StartFailed("the server did not start; the reason stands above")
+        try:
+            runner.run(server.serve(sockets=[listener]))
+        except SystemExit:  # uvicorn's way to say that the application failed while starting
+            raise StartFailed("the server did not start; the reason stands above") from None
 
 
 def _run_workers(

