@@ -34,6 +34,10 @@ R = TypeVar("R", bound=Row)
 O = TypeVar("O")  # noqa: E741 - outcome
 
 
+# Is called once, with the outcome or what went wrong; must not raise.
+Callback = Callable[[O | BaseException], None]
+
+
 class Overloaded(Exception):
     """The queue is full; nothing was accepted."""
 
@@ -43,14 +47,31 @@ class StillBusy(Exception):
 
 
 class _Waiting(Generic[R, O]):
-    __slots__ = ("future", "row", "runs", "since", "stepped_aside")
+    """A row that was accepted, and who is told: a future, or a callback, which spares a turn of the loop."""
 
-    def __init__(self, row: R, future: "asyncio.Future[O]") -> None:
+    __slots__ = ("callback", "future", "gave_up", "row", "runs", "since", "stepped_aside")
+
+    def __init__(self, row: R, future: "asyncio.Future[O] | None", callback: "Callback[O] | None" = None) -> None:
         self.row = row
         self.future = future
+        self.callback = callback
         self.runs = False
+        self.gave_up = False
         self.stepped_aside = False
         self.since = time.perf_counter()
+
+    @property
+    def is_abandoned(self) -> bool:
+        return self.gave_up or (self.future is not None and self.future.done())
+
+    def tell(self, outcome: "O | BaseException") -> None:
+        if self.callback is not None:
+            self.callback(outcome)
+        elif self.future is not None and not self.future.done():
+            if isinstance(outcome, BaseException):
+                self.future.set_exception(outcome)
+            else:
+                self.future.set_result(outcome)
 
 
 class Coalescer(Generic[R, O]):
@@ -80,12 +101,19 @@ class Coalescer(Generic[R, O]):
 
     def submit(self, row: R) -> "asyncio.Future[O]":
         """Accept a row; the future becomes its outcome. Raises Overloaded when too much waits already."""
+        future: asyncio.Future[O] = asyncio.get_running_loop().create_future()
+        self._accept(_Waiting(row, future))
+        return future
+
+    def submit_calling(self, row: R, callback: Callback[O]) -> None:
+        """As `submit`, with a callback instead of a future."""
+        self._accept(_Waiting(row, None, callback))
+
+    def _accept(self, waiting: _Waiting[R, O]) -> None:
         if self._waiting >= self._maximum_waiting:
             raise Overloaded
-        waiting: _Waiting[R, O] = _Waiting(row, asyncio.get_running_loop().create_future())
         self._waiting += 1
         self._enqueue(waiting)
-        return waiting.future
 
     async def drain(self) -> None:
         """Wait until everything accepted has its outcome."""
@@ -148,7 +176,7 @@ class Coalescer(Generic[R, O]):
                 self._turns.append(lane)
             else:
                 del self._lanes[lane]
-            if waiting.future.done():  # its request was cancelled before it was sent
+            if waiting.is_abandoned:  # its request was cancelled before it was sent
                 self._waiting -= 1
             elif not self._step_aside(waiting):
                 for key in waiting.row.exclusive_keys:
@@ -170,8 +198,9 @@ class Coalescer(Generic[R, O]):
     @staticmethod
     def _give_up(waiting: _Waiting[R, O]) -> None:
         # One that was released meanwhile and runs now gets its real outcome.
-        if not waiting.runs and not waiting.future.done():
-            waiting.future.set_exception(StillBusy())
+        if not waiting.runs and not waiting.is_abandoned:
+            waiting.tell(StillBusy())
+            waiting.gave_up = True
 
     async def _answers(self, rows: list[R]) -> Sequence[O | BaseException]:
         outcomes = await self._run(rows)
@@ -193,11 +222,7 @@ class Coalescer(Generic[R, O]):
             self._held.cancel()
             self._held = None
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if not waiting.future.done():
-                if isinstance(outcome, BaseException):
-                    waiting.future.set_exception(outcome)
-                else:
-                    waiting.future.set_result(outcome)
+            waiting.tell(outcome)
             for key in waiting.row.exclusive_keys:
                 for released in self._busy.pop(key):
                     self._enqueue(released)

@@ -1,6 +1,7 @@
 """Sync a time entry: the operation this product exists for (contract, section 1)."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -57,34 +58,33 @@ class Sync:
             raise refusing.of_failure(error) from error
         return self._answer(request, outcome, unknown)
 
-    def start(self, request: Request, body: bytes) -> "asyncio.Future[Outcome] | None":
-        """Accept a request that needs no waiting and is in order; None leaves it to `handle`."""
+    def start(self, request: Request, body: bytes, callback: Callable[[Outcome | BaseException], None]) -> bool:
+        """Accept a request that needs no waiting and is in order; False leaves it to `handle`."""
         try:
             caller = self._admission.remembered(request)
             if caller is None or request.media_type_problem():
-                return None
+                return False
             idempotency_key = idempotency.read_key(request)
             digest = None if idempotency_key is None else idempotency.fingerprint(body)
             entry, unknown = decoding.decode(body)
             if unknown:
-                return None
+                return False
+            row = rows.row(caller, entry, False, idempotency_key, digest)
             # Last, since `handle` counts what is left to it.
             self._admission.count(request, caller)
         except (ApiError, bodies.Unfit):
-            return None
+            return False
         try:
-            return self._coalescer.submit(rows.row(caller, entry, False, idempotency_key, digest))
+            self._coalescer.submit_calling(row, callback)
         except Overloaded as error:
-            refused: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
+            asyncio.get_running_loop().call_soon(callback, error)
+        return True
 
-    def finish(self, request: Request, future: "asyncio.Future[Outcome]") -> Answer:
+    def finish(self, request: Request, outcome: Outcome | BaseException) -> Answer:
         """The answer to a request that `start` accepted. Raises ApiError."""
-        error = future.exception()
-        if error is not None:
-            raise refusing.of_failure(error)
-        return self._answer(request, future.result(), [])
+        if isinstance(outcome, BaseException):
+            raise refusing.of_failure(outcome)
+        return self._answer(request, outcome, [])
 
     def _answer(self, request: Request, outcome: Outcome, unknown: list[str]) -> Answer:
         count_outcome(outcome.outcome)

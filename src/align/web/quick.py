@@ -7,7 +7,6 @@ Whenever anything is out of the ordinary (see `_may_be_quick` and the handlers' 
 way, which alone decides about refusals. docs/decisions/0006 has the measurements.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -25,11 +24,14 @@ class QuickHandler(Protocol):
 
     route: str
 
-    def start(self, request: Request, body: bytes) -> "asyncio.Future[Any] | None":
-        """Accept the request, or None when it should take the ordinary way (nothing has happened then)."""
+    def start(self, request: Request, body: bytes, callback: Callable[[Any], None]) -> bool:
+        """Accept the request and call back once with its outcome or what went wrong.
 
-    def finish(self, request: Request, future: "asyncio.Future[Any]") -> Answer:
-        """The answer, once the future is done. Raises ApiError."""
+        False when the request should take the ordinary way: nothing has happened then, and nobody is called.
+        """
+
+    def finish(self, request: Request, outcome: Any) -> Answer:
+        """The answer, from what `start` called back with. Raises ApiError."""
 
 
 # Counts and logs an answered request: request, answer, seconds.
@@ -116,19 +118,17 @@ class QuickProtocol(OrdinaryProtocol):
         body = b"".join(self._parts)
         request = Request({"headers": self.headers, "method": "POST"}, None, handler.route)
         started = time.perf_counter()
-        future = handler.start(request, body) if len(body) <= MAXIMUM_BODY_BYTES else None
-        if future is None:
+        exchange = _Exchange(self.parser.should_keep_alive())
+
+        def answer(outcome: Any) -> None:
+            self._finish(exchange, handler, request, outcome, started)
+
+        if len(body) <= MAXIMUM_BODY_BYTES and handler.start(request, body, answer):
+            self._handler = None
+            self.cycle = exchange  # type: ignore[assignment]
+        else:
             self._leave()
             super().on_message_complete()
-            return
-        self._handler = None
-        exchange = _Exchange(self.parser.should_keep_alive())
-        self.cycle = exchange  # type: ignore[assignment]
-
-        def answer(done: "asyncio.Future[Any]") -> None:
-            self._finish(exchange, handler, request, done, started)
-
-        future.add_done_callback(answer)
 
     def _leave(self) -> None:
         """The ordinary way for a request that was held back."""
@@ -142,12 +142,12 @@ class QuickProtocol(OrdinaryProtocol):
         exchange: _Exchange,
         handler: QuickHandler,
         request: Request,
-        done: "asyncio.Future[Any]",
+        outcome: Any,
         started: float,
     ) -> None:
         quick: Quick = self.app.quick
         try:
-            answer = handler.finish(request, done)
+            answer = handler.finish(request, outcome)
         except ApiError as error:
             answer = error_answer(error, request.id)
         except Exception as error:  # whatever it is, the client gets an answer and the log its cause
