@@ -33,7 +33,10 @@ class SyncResult(msgspec.Struct, rename="camel", kw_only=True):
     """What became of one member of a batch: `entry` with status 201 or 200, `error` with any other."""
 
     index: Annotated[int, Meta(ge=0, description="Place of the member in the batch, from 0.")]
-    status: Annotated[int, Meta(description="The status that the single operation would have answered.")]
+    status: Annotated[
+        int,
+        Meta(description="What the single operation would have answered; 424 when an atomic batch failed by others."),
+    ]
     entry: SyncedTimeEntry | UnsetType = UNSET
     error: Annotated[dict[str, Any], Meta(description="As in the schema Error.")] | UnsetType = UNSET
     content_differs: (

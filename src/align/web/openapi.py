@@ -39,6 +39,16 @@ _MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
     "project_archived": {"path": {"const": "projectId", "description": "The member that names the project."}},
     "payload_too_large": {"maximumBytes": {"type": "integer"}},
     "rate_limit": {"retryAfterSeconds": {"type": "integer", "minimum": 1}},
+    "batch_rejected": {
+        "created": {"const": 0},
+        "existing": {"const": 0},
+        "failed": {"type": "integer", "minimum": 1, "description": "All members."},
+        "results": {
+            "type": "array",
+            "description": "In the order of the request; status 424 for members that are not at fault.",
+            "items": {"$ref": _REFERENCE.format(name="SyncResult")},
+        },
+    },
 }
 _ERROR_SCHEMA = {
     "type": "object",
@@ -222,6 +232,28 @@ _EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
     "project_archived": {"path": "projectId"},
     "payload_too_large": {"maximumBytes": 65536},
     "rate_limit": {"retryAfterSeconds": 7},
+    "batch_rejected": {
+        "created": 0,
+        "existing": 0,
+        "failed": 2,
+        "results": [
+            {
+                "index": 0,
+                "status": 424,
+                "error": {"error": "batch_rejected", "message": "not stored, since another member was refused"},
+            },
+            {
+                "index": 1,
+                "status": 409,
+                "error": {
+                    "error": "project_archived",
+                    "message": "the project is archived and takes no new time",
+                    "requestId": "019aafe2-5a1c-7c3e-8f6d-2b1f0c9d8e7a",
+                    "path": "projectId",
+                },
+            },
+        ],
+    },
 }
 
 
