@@ -129,6 +129,6 @@ async def test_refused_keys_are_not_counted(world, client, way):
     _, text = await world.mint(rate_limit_per_minute=1)
     api = Api(world, client, way)
     for _ in range(3):
-        response = await api.sync(authorization=f"Bearer {text[:-1]}{'a' if text[-1] != 'a' else 'b'}")
+        response = await api.sync(Authorization=f"Bearer {text[:-1]}{'a' if text[-1] != 'a' else 'b'}")
         assert response.status_code == 401
-    assert (await api.sync(authorization=f"Bearer {text}")).status_code == 201
+    assert (await api.sync(Authorization=f"Bearer {text}")).status_code == 201
