@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 import platformdirs
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 
 class InvalidSettings(Exception):
@@ -59,37 +59,68 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 25
 
 
+# How the settings that are URLs begin, and one to copy. They may hold passwords, so messages never repeat them.
+_URLS = {
+    "database_url": (("postgresql://", "postgres://"), "postgresql://user@host/name"),
+    "redis_url": (("redis://", "rediss://"), "redis://host:6379/0"),
+}
+_TYPES = get_type_hints(Settings, include_extras=True)
+
+
 def load(environment: Mapping[str, str], **overrides: object) -> Settings:
     """Read the settings from `environment`; `overrides` (command-line options) win where they are not None.
 
     Raises InvalidSettings with one line that names the variable, what was wrong and what would be right.
     """
-    types = get_type_hints(Settings, include_extras=True)
     values: dict[str, object] = {}
     for variable, text in environment.items():
         if not variable.startswith("ALIGN_"):
             continue
         name = variable.removeprefix("ALIGN_").lower()
-        if name not in types:
-            raise InvalidSettings(_unknown(variable, [f"ALIGN_{known.upper()}" for known in types]))
+        if variable != variable_of(name) or name not in _TYPES:
+            raise InvalidSettings(_unknown(variable))
         if text != "":  # set but empty means: not set, as in a compose file with an empty default
-            values[name] = _convert(variable, text, types[name])
+            values[name] = _convert(variable, name, text)
     for name, value in overrides.items():
         if value is not None:
-            values[name] = _convert(f"--{name.replace('_', '-')}", value, types[name])
+            values[name] = _convert(f"--{name.replace('_', '-')}", name, value)
     settings = Settings(**values)  # type: ignore[arg-type]
     return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
 
 
-def _convert(variable: str, value: object, expected: object) -> object:
+def variable_of(name: str) -> str:
+    """The environment variable of a field."""
+    return f"ALIGN_{name.upper()}"
+
+
+def allowed(name: str) -> str:
+    """What the field may be, for people."""
+    if name in _URLS:
+        beginnings, _ = _URLS[name]
+        return f"a URL that starts with {' or '.join(beginnings)}"
+    kind = inspect.type_info(_TYPES[name])
+    if isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    if isinstance(kind, inspect.IntType):
+        return f"an integer from {kind.ge} to {kind.le}"
+    if isinstance(kind, inspect.LiteralType):
+        return f"one of {', '.join(map(str, kind.values))}"
+    return "a path" if isinstance(kind, inspect.CustomType) else "text"
+
+
+def _convert(variable: str, name: str, value: object) -> object:
     if isinstance(value, Path):
         return value
+    if name in _URLS:
+        beginnings, example = _URLS[name]
+        if not str(value).startswith(beginnings):
+            raise InvalidSettings(f"{variable} is not a URL such as {example}")
     try:
-        return msgspec.convert(value, expected, strict=False, dec_hook=lambda kind, text: kind(text))
-    except msgspec.ValidationError as error:
-        raise InvalidSettings(f"{variable}={value}: {str(error).lower()}") from None
+        return msgspec.convert(value, _TYPES[name], strict=False, dec_hook=lambda kind, text: kind(text))
+    except msgspec.ValidationError:
+        raise InvalidSettings(f"{variable}={value}: must be {allowed(name)}") from None
 
 
-def _unknown(variable: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(variable, known, n=1)
+def _unknown(variable: str) -> str:
+    close = difflib.get_close_matches(variable, [variable_of(name) for name in _TYPES], n=1)
     return f"{variable} is not a setting" + (f"; did you mean {close[0]}?" if close else "; see docs/settings.md")

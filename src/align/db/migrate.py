@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import structlog
 import yoyo
+from psycopg import conninfo
 from yoyo.backends import DatabaseBackend
 from yoyo.migrations import MigrationList
 
@@ -28,6 +29,10 @@ def migrate(database_url: str) -> list[str]:
     died is released by the server (yoyo's own lock table would keep it). Raises UnusableDatabase when the
     server is too old, can't be reached, or the database was migrated by a newer version of the program.
     """
+    try:
+        conninfo.conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:  # its message would repeat the URL, password included
+        raise UnusableDatabase("the database's URL can't be read; write it as postgresql://user@host/name") from None
     try:
         with psycopg.connect(database_url, autocommit=True) as connection:
             if connection.info.server_version < MINIMUM_SERVER_VERSION:
