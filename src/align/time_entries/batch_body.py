@@ -68,7 +68,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _UP_TO_VALUE = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*+"[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _UP_TO_ITEM = re.compile(rb"[ \t\r\n]*[\[,][ \t\r\n]*")
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SURROGATE = re.compile(rb"\\u[dD]([89a-fA-F])([0-9a-fA-F]{2})")
 _ENTRIES = "entries"
 _EXPECTATION = f"must be an array of 1 to {MAXIMUM_MEMBERS} time entries"
 
@@ -79,8 +79,9 @@ def members(text: bytes) -> tuple[list[bytes], list[str]]:
     Raises ApiError 400 when the body as a whole is not a batch; what is wrong inside a member is not looked at.
     """
     # Half a surrogate pair, as JavaScript writes it after cutting a text, is its member's fault alone; msgspec would
-    # refuse the whole. Other characters of the same length show where the members begin and end just as well.
-    readable = _SURROGATE.sub(rb"\\u0020", text)
+    # refuse the whole. Other characters of the same length show where the members begin and end just as well; U+E000
+    # to U+E7FF, so that names that differ still do.
+    readable = _SURROGATE.sub(lambda found: b"\\ue%x%s" % (int(found[1], 16) - 8, found[2]), text)
     try:
         outer = _OBJECT.decode(readable)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
