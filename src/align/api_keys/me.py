@@ -24,7 +24,7 @@ class Me(msgspec.Struct, rename="camel", kw_only=True):
     scoped_project_id: UUID | None
     permissions: Annotated[list[str] | None, Meta(description="`action:resource`; null means all of its scope.")]
     created_by_user_id: UUID
-    last_used_at: Annotated[datetime.datetime | None, Meta(description="To the minute.")]
+    last_used_at: Annotated[datetime.datetime, Meta(tz=True, description="To the minute.")] | None
 
 
 def operation(admission: Admission) -> Operation:

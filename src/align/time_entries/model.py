@@ -144,8 +144,8 @@ class TimeEntry(msgspec.Struct, rename="camel", kw_only=True):
     source: Annotated[str, Meta(description="The externalSystem.", examples=["illumera"])]
     status: Status
     invoiced: bool
-    created_at: Annotated[datetime.datetime, Meta(description="RFC 3339, UTC.")]
-    updated_at: Annotated[datetime.datetime, Meta(description="RFC 3339, UTC.")]
+    created_at: Annotated[datetime.datetime, Meta(tz=True, description="RFC 3339, UTC.")]
+    updated_at: Annotated[datetime.datetime, Meta(tz=True, description="RFC 3339, UTC.")]
 
 
 class SyncedTimeEntry(TimeEntry, rename="camel", kw_only=True):
@@ -167,7 +167,7 @@ class IntegrationLink(msgspec.Struct, rename="camel", kw_only=True):
     external_id: Annotated[str, Meta(examples=["illumera-te-001"])]
     align_entity_type: Annotated[str, Meta(examples=["time_entry"])]
     align_entity_id: UUID
-    created_at: datetime.datetime
+    created_at: Annotated[datetime.datetime, Meta(tz=True, description="RFC 3339, UTC.")]
 
 
 class LinkedTimeEntry(TimeEntry, rename="camel", kw_only=True):
