@@ -134,7 +134,7 @@ class Align:
             pid = int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
             process = psutil.Process(pid)
             return process if str(self.data_dir / "postgres") in process.cmdline() else None
-        except (FileNotFoundError, psutil.NoSuchProcess):
+        except (FileNotFoundError, IndexError, psutil.NoSuchProcess):  # IndexError: not written yet
             return None
 
     def running_postgres(self) -> psutil.Process:

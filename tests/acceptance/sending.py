@@ -1,9 +1,11 @@
 """Senders that keep a ledger, as a careful client does: written before sending, settled by a definite answer."""
 
 import asyncio
+import json
 from collections import Counter
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -36,6 +38,36 @@ def headers(demo: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {demo['organizationKey']}"}
 
 
+class Connection:
+    """One connection, over which a request goes in one piece, as it does from a sender in a hurry."""
+
+    def __init__(self) -> None:
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def sync(self, url: str, demo: dict[str, Any], entry: dict[str, object]) -> tuple[int, dict[str, Any]]:
+        """Status and body. Raises OSError or IncompleteReadError when the connection is lost."""
+        if self._streams is None:
+            address = urlsplit(url)
+            self._streams = await asyncio.open_connection(address.hostname, address.port)
+        reader, writer = self._streams
+        body = json.dumps(entry).encode()
+        lines = [f"POST {SYNC_PATH} HTTP/1.1", "Host: align", "Content-Type: application/json"]
+        lines += [f"{name}: {value}" for name, value in headers(demo).items()]
+        writer.write("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        (length,) = [line.split()[1] for line in head.splitlines() if line.startswith("content-length:")]
+        answer = json.loads(await reader.readexactly(int(length)))
+        if "connection: close" in head:
+            self.close()
+        return int(head.split()[1]), answer
+
+    def close(self) -> None:
+        """The next request opens a new one."""
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+
 class Senders:
     """Several senders at once, each with one request after the other on a connection of its own.
 
@@ -53,10 +85,9 @@ class Senders:
 
     async def run(self, count: int) -> None:
         """Send until told that it is enough."""
-        limits = httpx.Limits(max_connections=count)
-        async with httpx.AsyncClient(timeout=30, limits=limits) as client, asyncio.TaskGroup() as senders:
+        async with asyncio.TaskGroup() as senders:
             for _ in range(count):
-                senders.create_task(self._send_many(client))
+                senders.create_task(self._send_many())
 
     async def reach(self, count: int) -> None:
         """Wait for so many acknowledged entries."""
@@ -74,25 +105,28 @@ class Senders:
 
         await until(reached, "answer 503")
 
-    async def _send_many(self, client: httpx.AsyncClient) -> None:
+    async def _send_many(self) -> None:
+        connection = Connection()
         while not self.enough:
             entry = entry_of(self.demo, minutes=len(self.sent) % 1440 + 1, description=f"entry {len(self.sent)}")
             self.sent[str(entry["externalId"])] = entry
-            settled = await self._send(client, entry)
+            settled = await self._send(connection, entry)
             if self.repeats and not settled:
-                await until(partial(self._send, client, entry), "definite answer")
+                await until(partial(self._send, connection, entry), "definite answer")
+        connection.close()
 
-    async def _send(self, client: httpx.AsyncClient, entry: dict[str, object]) -> bool:
+    async def _send(self, connection: Connection, entry: dict[str, object]) -> bool:
         """Whether the answer was definite."""
         try:
-            answer = await client.post(f"{self.url}{SYNC_PATH}", json=entry, headers=headers(self.demo))
-        except httpx.TransportError as error:
-            self.statuses[type(error).__name__] += 1
+            status, answer = await connection.sync(self.url, self.demo, entry)
+        except (OSError, asyncio.IncompleteReadError):
+            connection.close()
+            self.statuses["connection lost"] += 1
             return False
-        self.statuses[answer.status_code] += 1
-        if answer.is_success:
-            self.acknowledged[str(entry["externalId"])] = answer.json()
-        return answer.is_success
+        self.statuses[status] += 1
+        if status < 300:
+            self.acknowledged[str(entry["externalId"])] = answer
+        return status < 300
 
 
 def stored(database_url: str) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ async def test_under_load_everything_accepted_is_answered(align, demo, workers):
         senders.enough = True
     assert align.postgres() is None
     # Connections that came too late are refused; a request that was stored got its answer.
-    assert set(senders.statuses) <= {201, "ConnectError", "ReadError", "RemoteProtocolError"}
+    assert set(senders.statuses) <= {201, "connection lost"}
     align.start().ready()
     found = stored(align.database_url())
     assert set(found) == set(senders.acknowledged)

@@ -1,7 +1,7 @@
 """A second server on the same database, and what the tests look at in it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -16,24 +16,55 @@ from align.time_entries import rows
 from align.time_entries.decoding import decode
 from align.time_entries.rows import SyncRow
 from align.web.idempotency import fingerprint
+from tests.api.one_write import OneWrite
 from tests.conftest import SYNC_PATH, RunningServer, World
 from tests.waiting import until
 
 
 @pytest.fixture(scope="session")
-async def second_client(database_url: str, data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
+def second_base_url(database_url: str, data_dir: Path) -> Iterator[str]:
     with RunningServer(database_url, Settings(data_dir=data_dir)) as url:
-        limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as made:
-            yield made
+        yield url
+
+
+@asynccontextmanager
+async def both_ways(url: str) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Two clients of a server: the requests of one go the quick way through it, those of the other the ordinary way.
+
+    httpx sends the body after the headers, in a write of its own; the quick way takes what arrives whole.
+    """
+    limits = httpx.Limits(max_connections=200)
+    async with (
+        httpx.AsyncClient(base_url=url, transport=OneWrite()) as quick,
+        httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as ordinary,
+    ):
+        yield [quick, ordinary]
+
+
+@pytest.fixture(scope="session")
+async def clients(base_url: str) -> AsyncIterator[list[httpx.AsyncClient]]:
+    async with both_ways(base_url) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def second_clients(second_base_url: str) -> AsyncIterator[list[httpx.AsyncClient]]:
+    async with both_ways(second_base_url) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=["quick", "ordinary"])
+def client(request: pytest.FixtureRequest, clients: list[httpx.AsyncClient]) -> httpx.AsyncClient:
+    """The same test runs both ways through the server."""
+    return clients[request.param == "ordinary"]
 
 
 @pytest.fixture(params=["one server", "two servers"])
 def servers(
-    request: pytest.FixtureRequest, client: httpx.AsyncClient, second_client: httpx.AsyncClient
+    request: pytest.FixtureRequest, clients: list[httpx.AsyncClient], second_clients: list[httpx.AsyncClient]
 ) -> list[httpx.AsyncClient]:
-    """The same test runs against one server and against two on one database."""
-    return [client] if request.param == "one server" else [client, second_client]
+    """The same test runs against one server and against two on one database, both ways through each."""
+    return clients if request.param == "one server" else [*clients, *second_clients]
 
 
 async def sync(client: httpx.AsyncClient, world: World, entry: dict[str, object], **headers: str) -> httpx.Response:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from align.settings import Settings
+from tests.api.one_write import OneWrite
 from tests.conftest import RunningServer
 from tests.races.conftest import blocked, hold_link, stored, sync, transaction
 from tests.races.proxy import Proxy
@@ -101,7 +102,7 @@ async def distant_client(proxy: Proxy, data_dir: Path) -> AsyncIterator[httpx.As
     """A client of a server that reaches the database through the proxy."""
     server = RunningServer(proxy.url, Settings(data_dir=data_dir))
     url = await asyncio.to_thread(server.__enter__)
-    async with httpx.AsyncClient(base_url=url, timeout=30) as made:
+    async with httpx.AsyncClient(base_url=url, transport=OneWrite()) as made:
         yield made
     await asyncio.to_thread(server.__exit__)
 
