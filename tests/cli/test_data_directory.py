@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL's socket lies, and who may reach it: it asks for no password."""
+"""What the embedded PostgreSQL shares with other users of the machine: neither its socket nor a lock."""
 
 import stat
 from pathlib import Path
@@ -24,3 +24,10 @@ def test_only_the_user_of_the_database_reaches_its_socket(tmp_path, name):
             assert sockets.stat().st_uid == cluster.stat().st_uid
             with psycopg.connect(url) as connection:
                 assert connection.execute("select current_user").fetchone() == ("postgres",)
+
+
+def test_a_lock_that_another_user_made_is_in_nobodys_way(cli, tmp_path):
+    (tmp_path / ".lockfile").mkdir()  # as unusable as another user's
+    nowhere = {"TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "nothing")}
+    listed = cli.run("orgs", "list", "--data-dir", str(tmp_path / "data"), **nowhere)
+    assert listed.stdout.startswith("No organisation yet")

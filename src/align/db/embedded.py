@@ -82,6 +82,8 @@ def _start(cluster: Path) -> tuple[PostgresServer, str]:
             # Its steps one by one, not start(): that would count users by process id, which a kill -9 leaves
             # behind, and stop the server at exit.
             server = get_server(cluster, cleanup_mode=None, start=False)
+            # Its lock is one file in /tmp for the whole machine: the first user to make it would shut out all others.
+            server._lock = type(server._lock)(cluster.parent / "start.lock")
             with server._lock:
                 server.ensure_pgdata_inited()
                 _configure(cluster)
