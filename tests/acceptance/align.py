@@ -61,10 +61,10 @@ class Server:
         assert httpx.get(f"{url}/readyz", timeout=30).status_code == 200
         return url
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """The exit code after a polite signal."""
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """The end after a polite signal, which must be in order."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        assert self.process.wait(60) == 0, self.log.read_text("utf-8")
 
     def kill(self) -> None:
         """The end without warning, as by a power cut of this one process."""
