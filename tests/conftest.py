@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+import structlog
 import uvicorn
 
 from align.api_keys import api_keys
@@ -51,6 +52,15 @@ def database_url(data_dir: Path) -> Iterator[str]:
     with embedded.running(data_dir) as url:
         migrate.migrate(url)
         yield url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The log goes to a file: pytest rewinds its standard streams, which crashes Python while a thread writes."""
+    with (tmp_path_factory.mktemp("log") / "server.log").open("w") as file:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
+        yield
+        structlog.reset_defaults()
 
 
 class RunningServer:
