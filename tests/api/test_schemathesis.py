@@ -6,6 +6,7 @@ EXPLORE=1000 in the environment looks for something new with so many examples; o
 import json
 import os
 from typing import Any
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -82,13 +83,18 @@ def excused(case: schemathesis.Case, response: Any) -> list[str]:
     return []
 
 
-def validate(case: schemathesis.Case, world: World) -> Any:
-    """Send the case with a good key and run every check on the answer."""
-    headers = {"Authorization": f"Bearer {world.key}"}
-    response = case.call(headers=headers)
+def check(case: schemathesis.Case, response: Any, world: World) -> None:
+    """Run every check on the answer."""
     load_all_checks()
     excluded = [CHECKS.get_one(name) for name in excused(case, response)]
-    case.validate_response(response, excluded_checks=excluded, headers=headers, transport_kwargs={"headers": headers})
+    options = {"headers": world.headers}
+    case.validate_response(response, excluded_checks=excluded, headers=world.headers, transport_kwargs=options)
+
+
+def validate(case: schemathesis.Case, world: World) -> Any:
+    """Send the case with a good key and run every check on the answer."""
+    response = case.call(headers=world.headers)
+    check(case, response, world)
     return response
 
 
@@ -118,6 +124,28 @@ def test_requests_that_fit_and_name_what_exists_are_accepted(case, api_world):
     case.headers.pop("Idempotency-Key", None)  # a replay would be an answer to another case
     response = validate(case, api_world)
     assert all(is_unsayable(refusal) for refusal in refusals(json.loads(response.content))), response.content
+
+
+def test_what_was_created_can_be_read(api_schema, api_world):
+    """Follows answers to further requests, which the checks on resources need."""
+    seen = set()
+
+    class Workflow(api_schema.include(path_regex=f"{SYNC_PATH}(/{{id}})?$").as_state_machine()):
+        def before_call(self, case: schemathesis.Case) -> None:
+            if isinstance(case.body, dict) and case.meta.generation.mode.is_positive:
+                # A new pair each time: what happens must not depend on the runs before.
+                case.body = {**with_real_ids(case.body, api_world), "externalId": str(uuid4())}
+            case.headers.pop("Idempotency-Key", None)
+
+        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+            return {"headers": api_world.headers}
+
+        def validate_response(self, response: Any, case: schemathesis.Case, *_: Any, **__: Any) -> None:
+            seen.add((case.method, response.status_code))
+            check(case, response, api_world)
+
+    Workflow.run(settings=hypothesis.settings(SETTINGS, max_examples=EXPLORE or 12, stateful_step_count=5))
+    assert {("POST", 201), ("GET", 200)} <= seen
 
 
 def test_no_check_is_turned_off(api_schema):
