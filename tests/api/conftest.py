@@ -91,17 +91,16 @@ class Api:
 
     async def sync(self, entry: dict[str, object] | None = None, **headers: str) -> httpx.Response:
         """Send an entry (a new one by default); keyword arguments are headers, `_` for `-`."""
-        return await self.post(
-            json=self.world.entry() if entry is None else entry,
-            headers={**self.world.headers, **{name.replace("_", "-"): value for name, value in headers.items()}},
-        )
+        return await self.post(json=self.world.entry() if entry is None else entry, headers=self._headers(headers))
 
     async def send(self, content: bytes | str, **headers: str) -> httpx.Response:
         """Send a body as it is, declared as JSON."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.post(
-            content=content, headers={"content-type": "application/json", **self.world.headers, **named}
-        )
+        return await self.post(content=content, headers=self._headers({"content-type": "application/json", **headers}))
+
+    def _headers(self, more: dict[str, str]) -> httpx.Headers:
+        headers = httpx.Headers(self.world.headers)
+        headers.update({name.replace("_", "-"): value for name, value in more.items()})
+        return headers
 
     async def post(self, **options: Any) -> httpx.Response:
         """Any POST to the operation."""
