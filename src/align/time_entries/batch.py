@@ -108,7 +108,8 @@ class Batch:
             if atomic and any(result.status >= 400 for result in results):
                 raise _rejected(results)
             answer = Answer(200, _body(results))
-            if key is not None:
+            # What had no effect may be retried (decision 5), also with the same key.
+            if key is not None and not any(result.is_transient for result in results):
                 await _keep(tx, caller, key, text, answer)
         return answer
 

@@ -21,17 +21,27 @@ from align.web.metrics import count_outcome
 
 log = structlog.get_logger()
 
+# A repeat may find these gone.
+_TRANSIENT = ("idempotency_in_progress", "internal_error", "database_unavailable")
 # Members read before other requests get their turn.
 MEMBERS_PER_TURN = 50
 
 
 class Result:
-    """What became of one member, and how the answer says so."""
+    """What became of one member, how the answer says so, and whether a repeat may fare better."""
 
-    __slots__ = ("status", "text")
+    __slots__ = ("is_transient", "status", "text")
 
-    def __init__(self, index: int, status: int, content: bytes, more: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
+    def __init__(
+        self,
+        index: int,
+        status: int,
+        content: bytes,
+        more: Sequence[tuple[str, Sequence[str]]] = (),
+        is_transient: bool = False,
+    ) -> None:
         self.status = status
+        self.is_transient = is_transient
         extra = b"".join(b',"%s":%s' % (name.encode(), msgspec.json.encode(value)) for name, value in more if value)
         self.text = b'{"index":%d,"status":%d,%s%s}' % (index, status, content, extra)
 
@@ -97,7 +107,7 @@ def _result(request: Request, index: int, member: Member, outcome: Outcome | Bas
     error = member.error or _refusal(request, index, outcome, member.unknown)
     if error is not None:
         count_outcome(outcome.outcome if isinstance(outcome, Outcome) else error.code)
-        return Result(index, error.status, _error(request, error))
+        return Result(index, error.status, _error(request, error), is_transient=error.code in _TRANSIENT)
     if not isinstance(outcome, Outcome) or outcome.status is None or outcome.response is None:
         raise ValueError("a row that is not refused comes with its answer")
     count_outcome(outcome.outcome)
