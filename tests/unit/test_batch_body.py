@@ -146,6 +146,32 @@ def test_a_body_in_order_is_never_refused(array: str, names: list[str], place: i
             batch_body.members(text)
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"a": None},
+        {"entriez": [1, 2]},
+        {"\U0001f642": 1, "\U00107c9d": 2},  # escaped, each is a pair of surrogates
+        {"\ue000": 1, "\U0001f642": 2},
+        {'"': 1, "\\": 2, "": 3, "a\tb": {"entries": []}},
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("options", [{}, {"ensure_ascii": False}, {"indent": 2}, {"separators": (",", ":")}])
+def test_members_are_cut_out_as_they_stand(beside: Any, is_first: bool, options: dict[str, Any]) -> None:
+    entries = [{"x": "\U0001f642"}, {"y": [1, {"z": '"]}'}]}, 3, "entries", None, []]
+    body = {"entries": entries, **beside} if is_first else {**beside, "entries": entries}
+    found, unknown = batch_body.members(json.dumps(body, **options).encode())
+    assert [json.loads(member) for member in found] == entries
+    assert unknown == list(beside)
+
+
+def test_half_a_surrogate_pair_stays_in_its_member() -> None:
+    found, unknown = batch_body.members(b'{"entries": [{"a": "\\ud800"}, {"b": "\\udfff\\uD83D\\uDE42"}]}')
+    assert (found, unknown) == ([b'{"a": "\\ud800"}', b'{"b": "\\udfff\\uD83D\\uDE42"}'], [])
+
+
 @pytest.mark.parametrize(("count", "fits"), [(1, True), (1000, True), (1001, False)])
 def test_the_number_of_members_is_limited(count: int, fits: bool) -> None:
     text = b'{"entries":[' + b",".join([b"{}"] * count) + b"]}"
