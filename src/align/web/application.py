@@ -7,6 +7,7 @@ from contextlib import aclosing
 from http import HTTPStatus
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
@@ -57,9 +58,10 @@ class Application:
         endpoints = {path: self._endpoint(route, handlers) for path, (route, handlers) in paths.items()}
         # Paths without parameters skip the router, which tries one pattern after the other.
         self._exact = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
+        self._unknown = self._endpoint("unknown", {})
         self._router = Router(
             [*mounts, *(Route(path, endpoint=_Asgi(endpoint)) for path, endpoint in endpoints.items())],
-            default=_Asgi(self._endpoint("unknown", {})),
+            default=_Asgi(self._unknown),
             redirect_slashes=False,
             lifespan=lifespan,
         )
@@ -69,7 +71,10 @@ class Application:
         if scope["type"] == "http" and (endpoint := self._exact.get(scope["path"])):
             await endpoint(scope, receive, send)
         else:
-            await self._router(scope, receive, send)
+            try:
+                await self._router(scope, receive, send)
+            except HTTPException:  # a mount's way to say that it has no such file
+                await self._unknown(scope, receive, send)
 
     def _endpoint(self, route: str, handlers: dict[str, Handler]) -> ASGIApp:
         async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,6 +18,9 @@ from align.web.metrics import RATE_LIMITED, RATE_LIMITER_FAILURES
 
 log = structlog.get_logger()
 
+# A Redis that answers later than this counts as gone: a request must not wait for it much longer than for its answer.
+REDIS_PATIENCE_SECONDS = 0.5
+
 
 class Allowance:
     """What a key has left: the values of the X-RateLimit headers."""
@@ -35,9 +38,7 @@ class RateLimiter:
 
     def __init__(self, redis_url: str | None) -> None:
         self._local = LocalLimiter(MemoryStorage())
-        self._shared = (
-            SharedLimiter(RedisStorage(f"async+{redis_url}", implementation="redispy")) if redis_url else None
-        )
+        self._shared = SharedLimiter(_storage(redis_url)) if redis_url else None
 
     async def hit(self, api_key_id: UUID, limit_per_minute: int, cost: int = 1) -> Allowance:
         """Count `cost` requests. Raises ApiError 429 `rate_limit` when the window has no room for them."""
@@ -70,6 +71,15 @@ class RateLimiter:
         if self._shared is not None:
             storage = cast(RedisStorage, self._shared.storage)
             await storage.bridge.storage.aclose()  # type: ignore[attr-defined]
+
+
+def _storage(redis_url: str) -> RedisStorage:
+    return RedisStorage(
+        f"async+{redis_url}",
+        implementation="redispy",
+        socket_timeout=REDIS_PATIENCE_SECONDS,
+        socket_connect_timeout=REDIS_PATIENCE_SECONDS,
+    )
 
 
 _item = cache(RateLimitItemPerMinute)
