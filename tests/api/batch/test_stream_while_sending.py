@@ -123,6 +123,23 @@ async def test_memory_stays_flat_however_long_the_stream_is(own_server, world):
     assert await world.count("time_entries") == COUNTED + COUNTED // 10
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell a process's memory")
+async def test_memory_stays_flat_however_long_a_line_is(own_server, world):
+    base_url, pid = own_server
+    await stream_through(base_url, world, 1000)
+    before = peak_bytes(pid)
+    async with live_stream(base_url, world) as stream:
+        for _ in range(60):
+            await stream.send_text(b"x" * 1024 * 1024)
+        await stream.send_text(b"\n")
+        await stream.send([world.entry()])
+        await stream.end()
+        first, second, end = await stream.answered(4)
+    assert (first["status"], second["status"]) == (413, 201)
+    assert end == {"created": 1, "existing": 0, "failed": 1}
+    assert peak_bytes(pid) - before < MAXIMUM_GROWTH_BYTES
+
+
 async def stream_through(base_url: str, world: World, count: int) -> None:
     """Send and read at the same time; every line must be stored."""
     async with live_stream(base_url, world) as stream:
