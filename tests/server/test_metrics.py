@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from align.api_keys import api_keys
 from tests.conftest import SYNC_PATH
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -108,6 +109,16 @@ async def test_refused_keys_are_counted_by_reason(client, world):
             await client.get("/api/v1/me", headers=headers)
     assert grown.by("reason", "align_authentication_failures_total") == {"key_missing": 1, "key_invalid": 1}
     assert grown("align_rate_limited_total") == 1
+
+
+async def test_a_key_revoked_while_it_is_remembered_is_counted(client, world):
+    await client.post(SYNC_PATH, json=world.entry(), headers=world.headers)  # from now on it is remembered
+    async with world.pool.acquire() as tx, tx.transaction():
+        await api_keys.revoke(tx, world.organization_id, world.key_id)
+    async with growth(client) as grown:
+        refused = await client.post(SYNC_PATH, json=world.entry(), headers=world.headers)
+    assert refused.status_code == 401
+    assert grown.by("reason", "align_authentication_failures_total") == {"key_revoked": 1}
 
 
 async def test_the_queue_of_syncs_shows_rows_and_times(client, world):

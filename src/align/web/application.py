@@ -48,7 +48,7 @@ class Application:
     ) -> None:
         self._access_log = access_log
         self._counters: dict[tuple[str, str, int], Callable[[float], None]] = {}
-        self.quick = Quick(quick, self._account, failure)
+        self.quick = Quick(quick, self._account, answer_to)
         paths: dict[str, tuple[str, dict[str, Handler]]] = {}
         for operation in operations:
             for path in operation.paths:
@@ -116,18 +116,18 @@ async def _answer(request: Request, handlers: dict[str, Handler]) -> Answer:
         return error_answer(_no_handler(handlers), request.id)
     try:
         return await handler(request)
-    except ApiError as error:
+    except Exception as error:  # whatever it is, the client gets an answer and the log its cause
+        return answer_to(request, error)
+
+
+def answer_to(request: Request, error: Exception) -> Answer:
+    """What the client is told: the refusal, 503 when the database is out of reach, 500 for a fault of ours."""
+    if isinstance(error, ApiError):
         if error.status == HTTPStatus.UNAUTHORIZED:
             AUTHENTICATION_FAILURES.labels(error.code).inc()
         return error_answer(error, request.id)
-    except ClientGone:
+    if isinstance(error, ClientGone):
         return error_answer(ApiError("request_timeout", "the client hung up"), request.id)
-    except Exception as error:  # whatever it is, the client gets an answer and the log its cause
-        return failure(request, error)
-
-
-def failure(request: Request, error: BaseException) -> Answer:
-    """503 when the database is out of reach, 500 for a fault of ours."""
     if is_unavailable(error):
         log.error(
             "database unavailable",

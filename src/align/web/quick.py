@@ -14,8 +14,7 @@ from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from align.errors import ApiError
-from align.web.http import MAXIMUM_BODY_BYTES, Answer, Request, error_answer, header_list
+from align.web.http import MAXIMUM_BODY_BYTES, Answer, Request, header_list
 from align.web.protocol import Protocol as OrdinaryProtocol
 
 
@@ -36,15 +35,17 @@ class QuickHandler(Protocol):
 
 # Counts and logs an answered request: request, answer, seconds.
 Account = Callable[[Request, Answer, float], None]
+# What the client is told of an error.
+AnswerTo = Callable[[Request, Exception], Answer]
 
 
 class Quick:
     """The quick operations of an application, by request target."""
 
-    def __init__(self, handlers: Mapping[bytes, QuickHandler], account: Account, fail: Callable[..., Answer]) -> None:
+    def __init__(self, handlers: Mapping[bytes, QuickHandler], account: Account, answer_to: AnswerTo) -> None:
         self.handlers = handlers
         self.account = account
-        self.fail = fail
+        self.answer_to = answer_to
 
 
 class _Exchange:
@@ -148,10 +149,8 @@ class QuickProtocol(OrdinaryProtocol):
         quick: Quick = self.app.quick
         try:
             answer = handler.finish(request, outcome)
-        except ApiError as error:
-            answer = error_answer(error, request.id)
         except Exception as error:  # whatever it is, the client gets an answer and the log its cause
-            answer = quick.fail(request, error)
+            answer = quick.answer_to(request, error)
         exchange.response_complete = True
         if not exchange.disconnected:
             self.transport.write(_serialize(request, answer, exchange.keep_alive))
