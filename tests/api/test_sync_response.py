@@ -1,5 +1,6 @@
 """The answer of a sync: exactly the documented members, with the documented meaning."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -125,26 +126,38 @@ async def test_hours_are_quarters_and_minutes_stay_as_sent(api, minutes, hours):
     assert (body["hours"], body["minutes"]) == (hours, minutes)
 
 
+ENTRY_JSON = Path(align.time_entries.sync.__file__).with_name("entry_json.sql").read_text()
+# One entry of every possible length.
+ALL_MINUTES = f"""
+    select minutes, (({ENTRY_JSON}) || '}}')::json as entry
+    from (
+        select minutes, gen_random_uuid() as id, null::text as description, date '2025-01-15' as work_date,
+            true as billable, 'x' as source, 'draft' as status, null::uuid as ticket_id,
+            timestamptz '2025-01-15 23:30:00.5-05' as created_at,
+            timestamptz '2200-12-31 23:59:59.999999Z' as updated_at,
+            gen_random_uuid() as organization_id, gen_random_uuid() as project_id, gen_random_uuid() as user_id
+        from generate_series(1, 1440) minutes
+    ) e
+"""
+
+
 async def test_hours_of_all_minutes_of_a_day_are_the_nearest_quarter(pool):
-    fragment = Path(align.time_entries.sync.__file__).with_name("entry_json.sql").read_text()
-    rows = await pool.fetch(
-        f"""
-        select minutes, (({fragment}) || '}}')::json ->> 'hours' as hours
-        from (
-            select minutes, gen_random_uuid() as id, null::text as description, current_date as work_date,
-                true as billable, 'x' as source, 'draft' as status, null::uuid as ticket_id, now() as created_at,
-                now() as updated_at, gen_random_uuid() as organization_id, gen_random_uuid() as project_id,
-                gen_random_uuid() as user_id
-            from generate_series(1, 1440) minutes
-        ) e
-        """
-    )
+    rows = await pool.fetch(ALL_MINUTES)
     assert len(rows) == 1440
     for row in rows:
         # A minute is never half way between two quarters, so the nearest one is unique.
         nearest = min(range(1, 97), key=lambda quarters: abs(Fraction(quarters, 4) - Fraction(row["minutes"], 60)))
         whole, quarter = divmod(nearest, 4)
-        assert row["hours"] == f"{whole}.{('0', '25', '5', '75')[quarter]}", row["minutes"]
+        assert json.loads(row["entry"])["hours"] == f"{whole}.{('0', '25', '5', '75')[quarter]}", row["minutes"]
+
+
+@pytest.mark.parametrize("date_style", ["ISO, YMD", "German", "SQL, DMY", "Postgres, MDY"])
+async def test_dates_and_times_are_written_alike_whatever_the_database_is_set_to(pool, date_style):
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"set local datestyle = '{date_style}'; set local timezone = 'Asia/Kathmandu'")
+        entry = json.loads((await connection.fetchrow(ALL_MINUTES))["entry"])
+    assert entry["workDate"] == "2025-01-15"
+    assert (entry["createdAt"], entry["updatedAt"]) == ("2025-01-16T04:30:00.500000Z", "2200-12-31T23:59:59.999999Z")
 
 
 async def test_answers_are_not_cached_nor_sniffed(api):

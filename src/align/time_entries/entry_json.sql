@@ -3,7 +3,8 @@
 format(
     '{"id":"%s","organizationId":"%s","projectId":"%s","userId":"%s","entryId":%s,"workDate":"%s","hours":"%s.%s",'
     '"minutes":%s,"notes":%s,"billable":%s,"source":%s,"status":"%s","invoiced":%s,"createdAt":"%s","updatedAt":"%s"',
-    e.id, e.organization_id, e.project_id, e.user_id, coalesce('"' || e.ticket_id || '"', 'null'), e.work_date,
+    e.id, e.organization_id, e.project_id, e.user_id, coalesce('"' || e.ticket_id || '"', 'null'),
+    to_char(e.work_date, 'YYYY-MM-DD'),
     greatest(1, (2 * e.minutes + 15) / 30) / 4,
     (array['0', '25', '5', '75'])[greatest(1, (2 * e.minutes + 15) / 30) % 4 + 1],
     e.minutes, coalesce(to_json(e.description)::text, 'null'), e.billable::text, to_json(e.source), e.status,
