@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from align.web import protocol
 from tests.api.conftest import nothing_stored, stored_once
 from tests.api.raw import chunked, connect, exchange, parse, request
 from tests.waiting import until
@@ -158,17 +157,6 @@ async def test_an_endless_head_is_refused(shared_world, base_url, headers):
         (answer,) = await exchange(base_url, request(shared_world, entry(shared_world), headers=headers))
     assert answer.status == 431
     assert refusal(answer) == {"error": "headers_too_large", "message": "the headers are larger than 65536 bytes"}
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST /api/v1/integration/time-entries HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-async def test_a_head_that_never_ends_does_not_hold_its_connection(base_url, sent, monkeypatch):
-    monkeypatch.setattr(protocol, "HEAD_PATIENCE_SECONDS", 0.05)
-    answers = await exchange(base_url, sent)
-    if sent:
-        (answer,) = answers
-        assert (answer.status, refusal(answer)["error"]) == (408, "request_timeout")
-    else:
-        assert answers == []
 
 
 async def test_trailers_are_no_headers(shared_world, other_world, base_url):
