@@ -94,10 +94,8 @@ async def _alone(session: Session, row: SyncRow) -> Outcome | BaseException:
             if row.idempotency_key is not None:
                 await session.forget_expired_response(row)
             outcome = (await session.sync([row]))[0]
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             return StillBusy()
-        except asyncpg.DeadlockDetectedError:
-            continue  # two transactions of several statements each; the other one goes on now
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != "one_response_per_idempotency_key":
                 return cast(BaseException, error)
