@@ -177,6 +177,35 @@ async def test_transactions_that_deadlock_are_settled_without_a_fault(servers, w
     assert set(await stored(world)) == {"c", "y", "z", "zz"}
 
 
+async def test_transactions_that_deadlock_member_by_member_cost_one_member_not_a_fault(servers, world):
+    """Both ask for their members one by one, since each has a poisoned one, and want what the other one holds."""
+    names = [f"{prefix}-{uuid4()}" for prefix in "012345"]
+    bad, worse, p, q, gate, other_gate = (world.entry(externalId=name) for name in names)
+    orders = ([bad, p, gate, q], [worse, q, other_gate, p])
+    async with (
+        poisoned(world, names[0]),
+        poisoned(world, names[1]),
+        transaction(world) as holder,
+        transaction(world) as other_holder,
+    ):
+        await hold_link(holder, world, names[4])
+        await hold_link(other_holder, world, names[5])
+        requests = []
+        for server, entries, waited_for in zip((servers[0], servers[-1]), orders, (holder, other_holder), strict=True):
+            requests.append(asyncio.create_task(batch(server, world, entries, FORMS["with idempotency key"])))
+            await blocked(world, waited_for)
+        await holder.execute("rollback")
+        await other_holder.execute("rollback")
+        answers = await asyncio.gather(*requests)
+    statuses = [codes(answer) for answer in answers]
+    assert [each[:3] for each in statuses] == [["internal_error", 201, 201]] * 2
+    # One of the two gives way, the other one finds what the first had stored.
+    assert sorted(map(str, (each[3] for each in statuses))) == ["200", "idempotency_in_progress"]
+    for entries in orders:
+        assert set(codes(await batch(servers[0], world, entries))) <= {200, 201}
+    assert set(await stored(world)) == set(names)
+
+
 async def blocked_by(world: World, pid: int) -> None:
     """Wait until another session waits for the one with this process id."""
 

@@ -1,6 +1,7 @@
 """Clients that hang up in the middle of a batch: what is stored is whole, and nothing of the server stays behind."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,22 @@ def own_server(database_url: str, data_dir: Path) -> Iterator[OwnServer]:
     running = RunningServer(database_url, Settings(data_dir=data_dir))
     with running as base_url:
         yield OwnServer(running, base_url)
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged_as_a_fault(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fails when the server or a task of its loop failed."""
+    yield
+    assert faults(caplog) == []
+
+
+def faults(caplog: pytest.LogCaptureFixture) -> list[tuple[str, type[BaseException] | None]]:
+    """What was logged as a fault during the test, and which exception was its cause."""
+    return [
+        (record.getMessage().strip(), record.exc_info[0] if record.exc_info else None)
+        for record in caplog.get_records("call")
+        if record.levelno >= logging.ERROR
+    ]
 
 
 @asynccontextmanager
@@ -189,7 +206,7 @@ async def post(base_url: str, world: World, body: bytes, length: int, more: dict
     return writer
 
 
-async def test_a_client_that_never_reads_is_given_up(own_server, world, monkeypatch):
+async def test_a_client_that_never_reads_is_given_up(own_server, world, monkeypatch, caplog):
     monkeypatch.setattr(application, "UNREAD_PATIENCE_SECONDS", 0.2)
     before = await own_server.tasks()
 
@@ -201,6 +218,9 @@ async def test_a_client_that_never_reads_is_given_up(own_server, world, monkeypa
         await stream.send_text(b"5\n" * 100_000)
         await until(given_up, "end of the request of a client that never reads")
         results = await stream.answered_until_cut()
+    # Raising is the only way for an ASGI application to end a connection.
+    assert faults(caplog) == [("Exception in ASGI application", TimeoutError)]
+    caplog.clear()
     assert 0 < len(results) < 100_000
     assert [result["index"] for result in results] == list(range(len(results)))
     await works(own_server, world)
