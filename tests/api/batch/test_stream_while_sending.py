@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from align.web import http
 from tests.api.batch.conftest import stored_more
 from tests.api.batch.live import LiveStream, live_stream
 from tests.conftest import World
@@ -59,6 +60,38 @@ async def test_a_line_counts_once_it_is_whole(batches, base_url):
         await stream.send_text(text[50:] + b"\n")
         (result,) = await stream.answered(1)
         assert (result["index"], result["status"]) == (1, 201)
+
+
+async def test_a_stream_that_stalls_is_ended_with_what_it_got_and_why(batches, base_url, monkeypatch):
+    monkeypatch.setattr(http, "BODY_PATIENCE_SECONDS", 0.3)
+    world = batches.world
+    async with stored_more(world, 1), live_stream(base_url, world) as stream:
+        await stream.send([world.entry()])
+        await stream.send_text(json.dumps(world.entry()).encode())
+        result, end = await stream.answered(3)
+    assert result["status"] == 201
+    assert (end.pop("error")["error"], end) == ("request_timeout", {"created": 1, "existing": 0, "failed": 0})
+
+
+CHANGES = {
+    "a revoked key": ("update api_keys set revoked_at = now()", 401, "key_revoked"),
+    "an expired key": ("update api_keys set expires_at = now()", 401, "key_expired"),
+    "a role that logs no time": ("update users set role = 'client'", 403, "role_violation"),
+    "a plan without time": ("update organizations set features = '{}'", 402, "payment_required"),
+}
+
+
+@pytest.mark.parametrize(("change", "status", "code"), CHANGES.values(), ids=CHANGES)
+async def test_a_long_stream_ends_to_be_accepted_as_soon_as_single_calls_would(batches, base_url, change, status, code):
+    world = batches.world
+    async with stored_more(world, 1), live_stream(base_url, world) as stream:
+        await stream.send([world.entry()])
+        (accepted,) = await stream.answered(1)
+        await world.pool.execute(f"{change} where organization_id = $1", world.organization_id)
+        await stream.send([world.entry()])
+        (refused,) = await stream.answered(1)
+    assert accepted["status"] == 201
+    assert (refused["status"], refused["error"]["error"]) == (status, code)
 
 
 async def test_streams_side_by_side_do_not_wait_for_each_other(batches, base_url):
