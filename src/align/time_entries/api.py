@@ -72,7 +72,15 @@ _DIFFERS = Header("Content-Differs", "Names of members whose values differ from 
 _LOCATION = Header("Location", "Path of the time entry.")
 
 _KEY_ERRORS = ("key_missing", "key_invalid", "key_expired", "key_revoked")
-_READ_ERRORS = (*_KEY_ERRORS, "payment_required", "scope_violation", "role_violation", "rate_limit", "internal_error")
+_READ_ERRORS = (
+    *_KEY_ERRORS,
+    "payment_required",
+    "scope_violation",
+    "role_violation",
+    "rate_limit",
+    "internal_error",
+    "database_unavailable",
+)
 _EXTERNAL_NAME = {
     "type": "string",
     "minLength": 1,

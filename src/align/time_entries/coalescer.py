@@ -113,6 +113,7 @@ class Coalescer(Generic[R, O]):
         if self._waiting >= self._maximum_waiting:
             raise Overloaded
         self._waiting += 1
+        SYNC_QUEUE_DEPTH.set(self._waiting)
         self._enqueue(waiting)
 
     async def drain(self) -> None:
