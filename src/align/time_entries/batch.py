@@ -59,7 +59,7 @@ class Batch:
         except ApiError as error:
             unreadable = unreadable or error
         if key is None and unreadable is None and not atomic:
-            batch_members.check_plan(caller)
+            refusing.check_plan(caller)
             decoded = await batch_members.decode(caller, members)
             return Answer(200, _body(await batch_members.settle(self._writer, request, decoded)))
         try:
@@ -99,7 +99,7 @@ class Batch:
         async with self._writer.lease() as session, session.transaction() as tx:
             if key is not None and (kept := await _kept(request, tx, caller, key, text)):
                 return kept
-            batch_members.check_plan(caller)
+            refusing.check_plan(caller)
             if unreadable is not None:
                 raise unreadable
             decoded = await batch_members.decode(caller, members)

@@ -49,14 +49,7 @@ class Result:
 async def admit(admission: Admission, request: Request, caller: Caller, cost: int) -> None:
     """Count the request `cost` times and look at scope and role. Raises ApiError 429 or 403."""
     await admission.pass_on(request, caller, "organization", cost)
-    if caller.role == "client":
-        raise refusing.role_violation()
-
-
-def check_plan(caller: Caller) -> None:
-    """Raises ApiError 402 when the plan lacks time tracking."""
-    if refusing.FEATURE not in caller.features:
-        raise refusing.feature_disabled()
+    refusing.check_role(caller)
 
 
 async def decode(caller: Caller, texts: Sequence[bytes]) -> list[Member]:

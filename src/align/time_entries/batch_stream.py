@@ -10,7 +10,7 @@ import msgspec
 from align.api_keys.admission import Admission, key_of
 from align.api_keys.authentication import Caller
 from align.errors import ApiError, Problem, body, invalid
-from align.time_entries import batch_body, batch_members
+from align.time_entries import batch_body, batch_members, refusing
 from align.time_entries.batch_body import Member
 from align.time_entries.batch_members import Result
 from align.time_entries.writer import Writer
@@ -42,7 +42,7 @@ class Stream:
             raise ApiError(
                 "idempotency_key_invalid", "Idempotency-Key does not go with a stream; each line is safe to repeat"
             )
-        batch_members.check_plan(caller)
+        refusing.check_plan(caller)
         _check_form(request)
         return StreamedAnswer(200, self._answer(request, caller), NDJSON)
 

@@ -53,10 +53,8 @@ class Reading:
 
     async def _admit(self, request: Request) -> Caller:
         caller = await self._admission.admit(request, "organization")
-        if caller.role == "client":
-            raise refusing.role_violation()
-        if refusing.FEATURE not in caller.features:
-            raise refusing.feature_disabled()
+        refusing.check_role(caller)
+        refusing.check_plan(caller)
         return caller
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from align.api_keys.authentication import unauthorized
+from align.api_keys.authentication import Caller, unauthorized
 from align.errors import ApiError, Problem, invalid
 from align.time_entries.coalescer import Overloaded, StillBusy
 from align.time_entries.rows import Outcome
@@ -50,6 +50,18 @@ def of_failure(error: BaseException) -> ApiError:
         text = "the database did not confirm the write; repeat the same call, which settles it"
         return ApiError("database_unavailable", text, headers=_RETRY_SOON)
     raise error
+
+
+def check_role(caller: Caller) -> None:
+    """Raises ApiError 403 when the key acts with a role that has no access to time."""
+    if caller.role == "client":
+        raise role_violation()
+
+
+def check_plan(caller: Caller) -> None:
+    """Raises ApiError 402 when the plan lacks time tracking."""
+    if FEATURE not in caller.features:
+        raise feature_disabled()
 
 
 def feature_disabled() -> ApiError:
