@@ -94,8 +94,10 @@ class Coalescer(Generic[R, O]):
         # Keys of rows in flight, each with the rows that wait for it.
         self._busy: dict[Hashable, deque[_Waiting[R, O]]] = {}
         self._waiting = 0
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._rows_in_flight = 0
+        # Statements in flight, and those whose outcomes are being told.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._held: asyncio.TimerHandle | None = None
 
@@ -118,10 +120,10 @@ class Coalescer(Generic[R, O]):
 
     async def drain(self) -> None:
         """Wait until everything accepted has its outcome."""
-        while self._in_flight or self._waiting:
+        while self._tasks or self._waiting:
             self._pump()
-            if self._in_flight:
-                await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            if self._tasks:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             else:
                 await asyncio.sleep(0)
 
@@ -132,22 +134,24 @@ class Coalescer(Generic[R, O]):
             queue = self._lanes[lane] = deque()
             self._turns.append(lane)
         queue.append(waiting)
-        if not self._scheduled and len(self._in_flight) < self._maximum_in_flight:
+        if not self._scheduled and self._in_flight < self._maximum_in_flight:
             # After this turn of the loop, so that requests read from the sockets together go down together.
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self, *, patient: bool = True) -> None:
         self._scheduled = False
-        while self._turns and len(self._in_flight) < self._maximum_in_flight:
+        while self._turns and self._in_flight < self._maximum_in_flight:
             if patient and self._worth_holding():
                 break
             batch = self._take()
             if not batch:
                 break
+            self._in_flight += 1
             self._rows_in_flight += len(batch)
             task = asyncio.get_running_loop().create_task(self._flush(batch))
-            self._in_flight.add(task)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         SYNC_QUEUE_DEPTH.set(self._waiting)
 
     def _worth_holding(self) -> bool:
@@ -217,17 +221,22 @@ class Coalescer(Generic[R, O]):
             outcomes = await self._answers([waiting.row for waiting in batch])
         except BaseException as error:
             outcomes = [error] * len(batch)
+        self._landed(batch)
+        # The next statement is sent before anybody is told: the database works while the answers are written.
+        self._pump()
+        await asyncio.sleep(0)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            waiting.tell(outcome)
+
+    def _landed(self, batch: list[_Waiting[R, O]]) -> None:
+        """A statement has ended: its place and its keys are free."""
+        self._in_flight -= 1
         self._waiting -= len(batch)
         self._rows_in_flight -= len(batch)
         if self._held is not None:
             self._held.cancel()
             self._held = None
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            waiting.tell(outcome)
+        for waiting in batch:
             for key in waiting.row.exclusive_keys:
                 for released in self._busy.pop(key):
                     self._enqueue(released)
-        task = asyncio.current_task()
-        if task is not None:
-            self._in_flight.discard(task)
-        self._pump()
