@@ -139,8 +139,9 @@ class Coalescer(Generic[R, O]):
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._pump)
 
-    def _pump(self, *, patient: bool = True) -> None:
-        self._scheduled = False
+    def _pump(self, *, patient: bool = True) -> bool:
+        """Start the statements that may start now; whether there were any."""
+        self._scheduled = started = False
         while self._turns and self._in_flight < self._maximum_in_flight:
             if patient and self._worth_holding():
                 break
@@ -152,7 +153,9 @@ class Coalescer(Generic[R, O]):
             task = asyncio.get_running_loop().create_task(self._flush(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            started = True
         SYNC_QUEUE_DEPTH.set(self._waiting)
+        return started
 
     def _worth_holding(self) -> bool:
         """Whether the few rows that wait had better go down together with those that come next.
@@ -223,8 +226,8 @@ class Coalescer(Generic[R, O]):
             outcomes = [error] * len(batch)
         self._landed(batch)
         # The next statement is sent before anybody is told: the database works while the answers are written.
-        self._pump()
-        await asyncio.sleep(0)
+        if self._pump():
+            await asyncio.sleep(0)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             waiting.tell(outcome)
 
