@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from align.api_keys.authentication import Caller
+from align.access.authentication import Caller
 from align.time_entries import decoding, rows
 from align.time_entries.rows import Outcome, SyncRow
 from align.time_entries.writer import Writer

@@ -11,16 +11,16 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from align import __version__
+from align.access.admission import Admission
+from align.access.authentication import Authentication
+from align.access.calls import Calls
 from align.api_keys import me
-from align.api_keys.admission import Admission
-from align.api_keys.authentication import Authentication
 from align.db.pool import open_pool
 from align.settings import Settings
 from align.time_entries import api as time_entries
 from align.time_entries import rows
 from align.time_entries.batch import Batch
 from align.time_entries.coalescer import Coalescer
-from align.time_entries.reading import Reading
 from align.time_entries.rows import Outcome, SyncRow
 from align.time_entries.session import QUERIES
 from align.time_entries.sync import Sync
@@ -75,7 +75,7 @@ class Server:
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
         batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
-        table = operations(sync, Batch(admission, batch_writer), Reading(admission, pool), admission)
+        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer))
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -100,9 +100,9 @@ class Server:
         return application
 
 
-def operations(sync: Sync, batch: Batch, reading: Reading, admission: Admission) -> list[Operation]:
+def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
     """The table of all operations."""
-    return [*time_entries.operations(sync, batch, reading), me.operation(admission)]
+    return [*time_entries.operations(calls, sync, batch), me.operation(calls)]
 
 
 def openapi_document(table: list[Operation]) -> bytes:

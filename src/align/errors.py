@@ -31,7 +31,9 @@ CATALOGUE: dict[str, Code] = {
     "key_revoked": Code(401, "The API key has been revoked."),
     "payment_required": Code(402, "The organisation's plan lacks the `feature`; `reason` is `feature_disabled`."),
     "scope_violation": Code(403, "The API key's scope does not cover this operation."),
-    "role_violation": Code(403, "The role of the user who created the API key has no access to time."),
+    "role_violation": Code(403, "The role of the user who created the API key may not do this; see `requiredRoles`."),
+    "permission_violation": Code(403, "The API key lacks the `requiredPermission`."),
+    "source_violation": Code(403, "The API key may sync as one externalSystem only: `sourceBinding`."),
     "not_found": Code(404, "What the request names does not exist, or the API key may not see it."),
     "method_not_allowed": Code(405, "The path exists, but not with this method; see the header Allow."),
     "request_timeout": Code(408, "The request's body did not arrive in time."),
@@ -41,8 +43,22 @@ CATALOGUE: dict[str, Code] = {
     "batch_rejected": Code(
         409, "The batch is atomic and some of its members were refused: nothing was stored; `results` has them all."
     ),
+    "period_locked": Code(
+        409, "The day lies in a locked period (`lockedUntil`): nothing in it is created, changed or deleted."
+    ),
+    "invalid_transition": Code(
+        409, "The time entry's status does not allow this; see `from`, `action` and `allowedActions`."
+    ),
+    "already_exists": Code(409, "Something that must be unique is taken."),
+    "external_ref_conflict": Code(409, "The external reference is linked to something else already."),
+    "link_protected": Code(409, "The link is a synced time entry's own; it lives as long as the entry."),
+    "last_admin": Code(409, "The organisation would be left without an active admin."),
     "project_archived": Code(409, "The project is archived and takes no new time."),
     "time_entry_deleted": Code(410, "The time entry of this external id was deleted; a repeat does not bring it back."),
+    "cursor_expired": Code(
+        410, "The cursor is older than what is kept, or from before a restore; read again from the start."
+    ),
+    "precondition_failed": Code(412, "The object has changed since the ETag in If-Match was read; read it again."),
     "payload_too_large": Code(413, "The request's body is larger than the operation takes."),
     "unsupported_media_type": Code(415, "The request's body is not plain `application/json` in UTF-8."),
     "idempotency_key_reused": Code(

@@ -1,12 +1,10 @@
 """What domain functions raise when they refuse what an operator or a caller asked for."""
 
-from typing import ClassVar
-
 
 class Refused(Exception):
     """Nothing was changed; `field` names the input at fault, the message says what would be right."""
 
-    code: ClassVar[str] = "refused"
+    code: str = "refused"
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -25,7 +23,16 @@ class Ambiguous(Refused):
     code = "ambiguous"
 
 
-class AlreadyExists(Refused):
+class Conflict(Refused):
+    """The state of things does not allow it; the machine code (of align.errors.CATALOGUE) names the rule."""
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(field, message)
+        self.code = code
+
+
+class AlreadyExists(Conflict):
     """Something that must be unique is taken."""
 
-    code = "already_exists"
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("already_exists", field, message)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from align.api_keys import key_text
+from align.access import key_text
 from tests.api.conftest import nothing_stored, refusal
 from tests.conftest import SYNC_PATH
 

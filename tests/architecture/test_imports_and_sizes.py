@@ -14,16 +14,20 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # From the bottom up: a layer imports from its own and from lower ones.
 LAYERS = (
-    ("settings", "errors", "ids", "names", "refusals"),
+    ("settings", "errors", "ids", "names", "external_names", "refusals", "roles"),
     ("db",),
     ("web",),
     ("events",),
+    ("access",),
+    ("links",),
     ("organizations",),
     ("users",),
     ("projects",),
     ("tickets",),
     ("api_keys",),
     ("time_entries",),
+    ("changes",),
+    ("reconciliation",),
     ("demo",),
     ("app",),
     ("server",),

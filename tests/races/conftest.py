@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from align.api_keys.authentication import Caller
+from align.access.authentication import Caller
 from align.settings import Settings
 from align.time_entries import rows
 from align.time_entries.decoding import decode

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
-from align.api_keys.authentication import Authentication
+from align.access.authentication import Authentication
 from align.time_entries.rows import Outcome
 from align.time_entries.writer import Writer
 from tests.conftest import gather_released

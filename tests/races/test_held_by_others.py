@@ -2,7 +2,7 @@
 
 import asyncio
 
-from align.api_keys.authentication import Authentication
+from align.access.authentication import Authentication
 from align.time_entries.coalescer import StillBusy
 from align.time_entries.writer import Writer
 from tests.races.conftest import blocked, hold_idempotency_key, hold_link, row_of, stored, sync, transaction

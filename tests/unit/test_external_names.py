@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from align.time_entries.model import EXTERNAL_NAME_PATTERN, external_name_problem, nfc
+from align.external_names import EXTERNAL_NAME_PATTERN, external_name_problem, nfc
 
 SURROGATES = range(0xD800, 0xE000)
 

@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from align.api_keys import key_text
+from align.access import key_text
 
 
 @pytest.mark.parametrize(("scope", "prefix"), [("organization", "ako_"), ("project", "akp_")])

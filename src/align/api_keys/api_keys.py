@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from align import names
-from align.api_keys import key_text
+from align.access import key_text
 from align.db import sql
 from align.events import events
 from align.ids import new_id

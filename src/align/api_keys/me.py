@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from align.api_keys.admission import Admission
-from align.api_keys.authentication import Caller
-from align.web.http import Answer, Request
-from align.web.operation import Operation, Success
+from align.access.authentication import Caller
+from align.access.calls import Call, Calls, ok
+from align.roles import EVERYBODY
+from align.web.http import Answer
+from align.web.operation import Access, Operation, Success
 
 
 class Me(msgspec.Struct, rename="camel", kw_only=True):
@@ -23,35 +24,26 @@ class Me(msgspec.Struct, rename="camel", kw_only=True):
     scope: Literal["organization", "project"]
     scoped_project_id: UUID | None
     permissions: Annotated[list[str] | None, Meta(description="`action:resource`; null means all of its scope.")]
+    source_binding: Annotated[str | None, Meta(description="The only externalSystem it may sync as, if any.")]
     created_by_user_id: UUID
     last_used_at: Annotated[datetime.datetime, Meta(tz=True, description="To the minute.")] | None
 
 
-def operation(admission: Admission) -> Operation:
+def operation(calls: Calls) -> Operation:
     """`GET /me` for the table of operations."""
 
-    async def me(request: Request) -> Answer:
-        caller = await admission.admit(request, "any")
-        return Answer(200, msgspec.json.encode(_me(caller)))
+    async def me(call: Call) -> Answer:
+        return ok(_me(call.caller))
 
-    return Operation(
-        method="GET",
+    return calls.reading(
+        me,
+        access=Access(scope="any", roles=EVERYBODY, permission=None),
         path="/me",
         name="getMe",
         tag="Keys",
         summary="Describe the calling API key",
         description="What the key is and may do. Any key may ask; a good first call of a new integration.",
-        handler=me,
         successes=(Success(200, "The calling key.", Me, _EXAMPLE),),
-        errors=(
-            "key_missing",
-            "key_invalid",
-            "key_expired",
-            "key_revoked",
-            "rate_limit",
-            "internal_error",
-            "database_unavailable",
-        ),
     )
 
 
@@ -64,6 +56,7 @@ def _me(caller: Caller) -> Me:
         scope=caller.scope,
         scoped_project_id=caller.scoped_project_id,
         permissions=caller.permissions,
+        source_binding=caller.source_binding,
         created_by_user_id=caller.created_by_user_id,
         last_used_at=caller.last_used_at,
     )
@@ -77,6 +70,7 @@ _EXAMPLE = {
     "scope": "organization",
     "scopedProjectId": None,
     "permissions": None,
+    "sourceBinding": None,
     "createdByUserId": "9a8b7c6d-0000-0000-0000-000000000002",
     "lastUsedAt": "2025-01-15T10:30:00Z",
 }

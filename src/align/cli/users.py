@@ -8,8 +8,9 @@ from align.cli import output
 from align.cli.database import run
 from align.cli.options import AsJson, DataDir, OrganizationArgument, UserArgument
 from align.organizations import organizations
+from align.roles import Role
 from align.users import users
-from align.users.users import Role, User
+from align.users.users import User
 
 if TYPE_CHECKING:
     import asyncpg

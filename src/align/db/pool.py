@@ -6,6 +6,8 @@ from align.settings import Settings
 
 # Longer than any statement of ours takes on a healthy server, shorter than a sender's patience.
 STATEMENT_TIMEOUT_MILLISECONDS = 10_000
+# A change that waits longer for another one (an advisory lock, a row) is refused; its sender may repeat it.
+LOCK_TIMEOUT_MILLISECONDS = 2_000
 
 
 async def open_pool(database_url: str, settings: Settings) -> asyncpg.Pool:
@@ -17,6 +19,7 @@ async def open_pool(database_url: str, settings: Settings) -> asyncpg.Pool:
         server_settings={
             "application_name": "align",
             "statement_timeout": str(STATEMENT_TIMEOUT_MILLISECONDS),
+            "lock_timeout": str(LOCK_TIMEOUT_MILLISECONDS),
             "timezone": "UTC",
         },
     )

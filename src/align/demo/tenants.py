@@ -9,7 +9,7 @@ from uuid import UUID
 
 from align.organizations.organizations import FEATURES
 from align.projects.projects import Status
-from align.users.users import Role
+from align.roles import Role
 
 
 class Member(NamedTuple):

@@ -14,6 +14,16 @@ from align.ids import new_id
 if TYPE_CHECKING:
     import asyncpg
 
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who makes a change: a key on behalf of the user who created it. Neither means the installation's operator."""
+
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+
+
+OPERATOR = Actor()
+
 queries = sql.load(Path(__file__).with_name("events.sql"))
 
 
@@ -25,13 +35,13 @@ async def record(
     organization_id: UUID,
     before: object = None,
     after: object = None,
-    actor_user_id: UUID | None = None,
-    actor_api_key_id: UUID | None = None,
+    actor: Actor = OPERATOR,
+    project_id: UUID | None = None,
 ) -> None:
     """Write one event about `entity`, a pair of type and id.
 
     `before` and `after` are what msgspec writes as a JSON object, or None. They must hold no secret, since
-    events are kept for good and shown. No actor means the installation's operator, at the command line.
+    events are kept and shown. `project_id` is the project it belongs to: keys of that project see it.
     """
     await tx.execute(
         queries.insert_event,
@@ -39,10 +49,11 @@ async def record(
         new_id(),
         event_name,
         *entity,
-        actor_user_id,
-        actor_api_key_id,
+        actor.user_id,
+        actor.api_key_id,
         _json(before),
         _json(after),
+        project_id,
     )
 
 
@@ -54,6 +65,8 @@ async def record_change(
     new: msgspec.Struct,
     *,
     organization_id: UUID,
+    actor: Actor = OPERATOR,
+    project_id: UUID | None = None,
 ) -> None:
     """Write one event that holds the fields which differ between `old` and `new`, `updatedAt` aside."""
     before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
@@ -65,6 +78,8 @@ async def record_change(
         organization_id=organization_id,
         before={name: before[name] for name in names},
         after={name: after[name] for name in names},
+        actor=actor,
+        project_id=project_id,
     )
 
 

@@ -1,17 +1,14 @@
 """The integration operations on time entries, as the table of operations has them."""
 
+from align.access.calls import Calls
+from align.access.documentation import IDEMPOTENCY_KEY, errors_of
+from align.time_entries import batch_body, reading
 from align.time_entries.batch import Batch
 from align.time_entries.batch_body import SyncedTimeEntries, SyncTimeEntries
-from align.time_entries.model import (
-    EXTERNAL_NAME_PATTERN,
-    MAXIMUM_NAME_LENGTH,
-    LinkedTimeEntry,
-    SyncedTimeEntry,
-    SyncTimeEntry,
-)
-from align.time_entries.reading import Reading
+from align.time_entries.model import LinkedTimeEntry, SyncedTimeEntry, SyncTimeEntry
+from align.time_entries.refusing import READ, WRITE
 from align.time_entries.sync import Sync
-from align.web.operation import Header, Operation, Parameter, Success
+from align.web.operation import Header, Operation, Success
 
 _REQUEST_EXAMPLE = {
     "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
@@ -59,39 +56,13 @@ _LINKED_EXAMPLE = {
     ],
 }
 
-IDEMPOTENCY_KEY = Header(
-    "Idempotency-Key",
-    "1 to 255 printable ASCII characters without spaces, bare (then not beginning with a quote) or as a quoted string "
-    'with `\\"` and `\\\\`; kept for 24 h. A repeat with the same key gets the first 2xx answer again, byte for byte.',
-    {"type": "string", "pattern": r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$'},
-)
-_REPLAYED = Header("Idempotent-Replayed", "`true` on a repeat answered from its Idempotency-Key.")
-_MISMATCH = Header("Idempotency-Body-Mismatch", "`true` when the repeat's body differs from the first one's.")
-_IGNORED = Header("Ignored-Fields", "Names of members of the request that the operation does not know.")
 _DIFFERS = Header("Content-Differs", "Names of members whose values differ from the stored entry, which is unchanged.")
 _LOCATION = Header("Location", "Path of the time entry.")
 
-_KEY_ERRORS = ("key_missing", "key_invalid", "key_expired", "key_revoked")
-_READ_ERRORS = (
-    *_KEY_ERRORS,
-    "payment_required",
-    "scope_violation",
-    "role_violation",
-    "rate_limit",
-    "internal_error",
-    "database_unavailable",
-)
-_EXTERNAL_NAME = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": MAXIMUM_NAME_LENGTH,
-    "pattern": EXTERNAL_NAME_PATTERN,
-}
 
-
-def operations(sync: Sync, batch: Batch, reading: Reading) -> list[Operation]:
+def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
     """The operations, with their handlers."""
-    return [_sync(sync), _sync_batch(batch), _find_by_pair(reading), _find_by_id(reading)]
+    return [_sync(sync), _sync_batch(batch), _find_by_pair(calls), _find_by_id(calls)]
 
 
 def _sync(sync: Sync) -> Operation:
@@ -118,23 +89,20 @@ def _sync(sync: Sync) -> Operation:
                 "The time entry existed already (`created` is false).",
                 SyncedTimeEntry,
                 {**_SYNCED_EXAMPLE, "created": False},
-                (_DIFFERS, _IGNORED, _REPLAYED, _MISMATCH),
+                (_DIFFERS,),
             ),
             Success(
                 201,
                 "The time entry was created.",
                 SyncedTimeEntry,
                 _SYNCED_EXAMPLE,
-                (_LOCATION, _IGNORED, _REPLAYED, _MISMATCH),
+                (_LOCATION,),
             ),
         ),
         errors=(
             "validation_error",
             "idempotency_key_invalid",
-            *_KEY_ERRORS,
-            "payment_required",
-            "scope_violation",
-            "role_violation",
+            *errors_of(WRITE),
             "not_found",
             "request_timeout",
             "idempotency_in_progress",
@@ -143,13 +111,12 @@ def _sync(sync: Sync) -> Operation:
             "payload_too_large",
             "unsupported_media_type",
             "idempotency_key_reused",
-            "rate_limit",
-            "internal_error",
+            "source_violation",
+            "period_locked",
             "overloaded",
-            "database_unavailable",
         ),
         also_without_prefix=True,
-        scope="organization",
+        access=WRITE,
     )
 
 
@@ -178,15 +145,7 @@ def _sync_batch(batch: Batch) -> Operation:
         request=SyncTimeEntries,
         request_example={"entries": [_REQUEST_EXAMPLE]},
         request_headers=(IDEMPOTENCY_KEY,),
-        parameters=(
-            Parameter(
-                "atomic",
-                "query",
-                "Store all members or none.",
-                {"type": "string", "enum": ["true", "false"], "default": "false"},
-                required=False,
-            ),
-        ),
+        parameters=batch_body.QUERY.parameters(),
         successes=(
             Success(
                 200,
@@ -198,63 +157,50 @@ def _sync_batch(batch: Batch) -> Operation:
                     "failed": 0,
                     "results": [{"index": 0, "status": 201, "entry": _SYNCED_EXAMPLE}],
                 },
-                (_IGNORED, _REPLAYED, _MISMATCH),
+                (),
             ),
         ),
         errors=(
             "validation_error",
             "idempotency_key_invalid",
-            *_KEY_ERRORS,
-            "payment_required",
-            "scope_violation",
-            "role_violation",
+            *errors_of(WRITE),
             "request_timeout",
             "idempotency_in_progress",
             "batch_rejected",
             "payload_too_large",
             "unsupported_media_type",
             "idempotency_key_reused",
-            "rate_limit",
-            "internal_error",
-            "database_unavailable",
         ),
         also_without_prefix=True,
-        scope="organization",
+        access=WRITE,
     )
 
 
-def _find_by_pair(reading: Reading) -> Operation:
-    return Operation(
-        method="GET",
+def _find_by_pair(calls: Calls) -> Operation:
+    return calls.reading(
+        reading.by_pair,
+        access=READ,
+        query=reading.PAIR,
         path="/integration/time-entries",
         name="findSyncedTimeEntry",
         tag="Integration",
         summary="Find a time entry by its external id",
         description="The time entry of `externalSystem` + `externalId`, to check whether a sync has arrived.",
-        handler=reading.by_pair,
-        parameters=(
-            Parameter("externalSystem", "query", "As sent in the sync.", _EXTERNAL_NAME),
-            Parameter("externalId", "query", "As sent in the sync.", _EXTERNAL_NAME),
-        ),
         successes=(Success(200, "The time entry.", LinkedTimeEntry, _LINKED_EXAMPLE),),
-        errors=("validation_error", *_READ_ERRORS, "not_found", "time_entry_deleted"),
+        errors=("not_found", "time_entry_deleted"),
         also_without_prefix=True,
-        scope="organization",
     )
 
 
-def _find_by_id(reading: Reading) -> Operation:
-    return Operation(
-        method="GET",
+def _find_by_id(calls: Calls) -> Operation:
+    return calls.reading(
+        reading.by_id,
+        access=READ,
         path="/integration/time-entries/{id}",
         name="getSyncedTimeEntry",
         tag="Integration",
         summary="Read a time entry with its links",
         description="The time entry with its integration links and the metadata that came with it.",
-        handler=reading.by_id,
-        parameters=(Parameter("id", "path", "Id of the time entry.", {"type": "string", "format": "uuid"}),),
         successes=(Success(200, "The time entry.", LinkedTimeEntry, _LINKED_EXAMPLE),),
-        errors=(*_READ_ERRORS, "not_found"),
         also_without_prefix=True,
-        scope="organization",
     )

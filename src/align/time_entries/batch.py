@@ -4,18 +4,17 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import asyncpg
 import msgspec
-import structlog
 
-from align.api_keys.admission import Admission, key_of
-from align.api_keys.authentication import Caller
-from align.db import sql
-from align.errors import ApiError, Problem, invalid
+from align.access import kept_answers
+from align.access.admission import Admission, check_plan, key_of
+from align.access.authentication import Caller
+from align.access.kept_answers import IdempotentRequest
+from align.errors import ApiError, invalid
 from align.time_entries import batch_body, batch_members, refusing
 from align.time_entries.batch_members import Result
 from align.time_entries.batch_stream import NDJSON, Stream
@@ -25,11 +24,6 @@ from align.time_entries.writer import Writer, settle_in_order
 from align.web import body as bodies
 from align.web import idempotency
 from align.web.http import Answer, Request
-from align.web.metrics import IDEMPOTENCY
-
-log = structlog.get_logger()
-
-_QUERIES = sql.load(Path(__file__).with_name("batch.sql"))
 
 PATH = "/api/v1/integration/time-entries/batch"
 
@@ -53,28 +47,29 @@ class Batch:
         members, unreadable = _read(request, text, caller)
         await batch_members.admit(self._admission, request, caller, max(1, len(members)))
         key = idempotency.read_key(request)
+        repeat = None if key is None else IdempotentRequest(caller, PATH, key, hashlib.sha256(text).digest())
         atomic = False
         try:
-            atomic = _is_atomic(request)
+            atomic = batch_body.QUERY.read(request).atomic
         except ApiError as error:
             unreadable = unreadable or error
         if key is None and unreadable is None and not atomic:
-            refusing.check_plan(caller)
+            check_plan(caller, refusing.WRITE)
             decoded = await batch_members.decode(caller, members)
             return Answer(200, _body(await batch_members.settle(self._writer, request, decoded)))
         try:
-            async with self._turn(caller, key):
-                return await self._settle_together(request, caller, text, key, members, unreadable, atomic)
+            async with self._turn(repeat):
+                return await self._settle_together(request, caller, repeat, members, unreadable, atomic)
         except OutcomeUnknown as error:
             raise refusing.of_failure(error) from error
 
     @asynccontextmanager
-    async def _turn(self, caller: Caller, key: str | None) -> AsyncIterator[None]:
+    async def _turn(self, repeat: IdempotentRequest | None) -> AsyncIterator[None]:
         """Requests with one key take turns; who waits holds no connection, which others could use."""
-        if key is None:
+        if repeat is None:
             yield
             return
-        lock = self._turns.setdefault((caller.api_key_id, key), asyncio.Lock())
+        lock = self._turns.setdefault((repeat.caller.api_key_id, repeat.key), asyncio.Lock())
         try:
             async with asyncio.timeout(BUSY_PATIENCE_SECONDS):
                 await lock.acquire()
@@ -89,17 +84,16 @@ class Batch:
         self,
         request: Request,
         caller: Caller,
-        text: bytes,
-        key: str | None,
+        repeat: IdempotentRequest | None,
         members: list[bytes],
         unreadable: ApiError | None,
         atomic: bool,
     ) -> Answer:
         """In one transaction: the kept answer if there is one, else all members and, with a key, their answer."""
         async with self._writer.lease() as session, session.transaction() as tx:
-            if key is not None and (kept := await _kept(request, tx, caller, key, text)):
+            if repeat is not None and (kept := await _kept(request, tx, repeat)):
                 return kept
-            refusing.check_plan(caller)
+            check_plan(caller, refusing.WRITE)
             if unreadable is not None:
                 raise unreadable
             decoded = await batch_members.decode(caller, members)
@@ -109,8 +103,8 @@ class Batch:
                 raise _rejected(results)
             answer = Answer(200, _body(results))
             # What had no effect may be retried (decision 5), also with the same key.
-            if key is not None and not any(result.is_transient for result in results):
-                await _keep(tx, caller, key, text, answer)
+            if repeat is not None and not any(result.is_transient for result in results):
+                await kept_answers.keep(tx, repeat, answer)
         return answer
 
 
@@ -126,13 +120,6 @@ def _read(request: Request, text: bytes, caller: Caller) -> tuple[list[bytes], A
     if unknown:
         request.answer_headers["Ignored-Fields"] = bodies.ignored_fields(unknown)
     return members, None
-
-
-def _is_atomic(request: Request) -> bool:
-    value = request.query(("atomic",)).get("atomic", "false")
-    if value not in ("true", "false"):
-        raise invalid([Problem("atomic", "wrong_type", "must be true or false")])
-    return value == "true"
 
 
 def _body(results: list[Result]) -> bytes:
@@ -159,37 +146,10 @@ def _rejected(results: list[Result]) -> ApiError:
     )
 
 
-async def _kept(request: Request, tx: asyncpg.Connection, caller: Caller, key: str, text: bytes) -> Answer | None:
+async def _kept(request: Request, tx: asyncpg.Connection, repeat: IdempotentRequest) -> Answer | None:
     """The kept answer to an earlier request with this key; waits for one that still runs (decision 5)."""
-    scope = (caller.organization_id, caller.api_key_id, PATH, key)
     try:
-        await tx.execute(_QUERIES.lock_idempotency_key, ":".join(map(str, scope)))
+        await kept_answers.wait_for_turn(tx, repeat)
     except asyncpg.LockNotAvailableError:
         raise refusing.of_failure(StillBusy()) from None
-    found = await tx.fetchrow(_QUERIES.find_kept_response, *scope)
-    if found is None:
-        return None
-    differs = found["body_digest"] != hashlib.sha256(text).digest()
-    if differs and caller.strict:
-        raise refusing.idempotency_key_reused()
-    IDEMPOTENCY.labels("replayed").inc()
-    headers = {"Idempotent-Replayed": "true"}
-    if differs:
-        headers["Idempotency-Body-Mismatch"] = "true"
-        IDEMPOTENCY.labels("body_mismatch").inc()
-        log.warning("idempotency key reused with another body", request_id=request.id)
-    return Answer(found["status"], found["response"].encode(), headers)
-
-
-async def _keep(tx: asyncpg.Connection, caller: Caller, key: str, text: bytes, answer: Answer) -> None:
-    await tx.execute(
-        _QUERIES.keep_response,
-        caller.organization_id,
-        caller.api_key_id,
-        PATH,
-        key,
-        hashlib.sha256(text).digest(),
-        answer.status,
-        answer.body.decode(),
-    )
-    IDEMPOTENCY.labels("kept").inc()
+    return await kept_answers.find(request, tx, repeat)

@@ -7,18 +7,28 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from align.api_keys.authentication import Caller
+from align.access.authentication import Caller
 from align.errors import ApiError, Problem, invalid
-from align.time_entries import decoding, rows
+from align.time_entries import decoding, refusing, rows
 from align.time_entries.model import SyncedTimeEntry, SyncTimeEntry
 from align.time_entries.rows import SyncRow
 from align.web import body as bodies
 from align.web import strict_json
 from align.web.http import MAXIMUM_BODY_BYTES, Request, too_large
+from align.web.query import Query
 
 MAXIMUM_MEMBERS = 1000
 # A member of a batch is a few hundred bytes; a thousand with long descriptions still fit.
 MAXIMUM_BATCH_BYTES = 4 * 1024 * 1024
+
+
+class SyncTimeEntriesQuery(msgspec.Struct, rename="camel", kw_only=True):
+    """The parameters of `POST /integration/time-entries/batch`."""
+
+    atomic: Annotated[bool, Meta(description="Store all members or none.")] = False
+
+
+QUERY = Query(SyncTimeEntriesQuery)
 
 
 class SyncTimeEntries(msgspec.Struct, rename="camel", kw_only=True):
@@ -145,6 +155,8 @@ def member(caller: Caller, text: bytes) -> Member:
     except bodies.Unfit as unfit:
         problems = unfit.problems + (bodies.unknown_problems(unfit.unknown) if caller.strict else [])
         return Member(None, invalid(problems), unfit.unknown)
+    if caller.source_binding is not None and rows.breaks_source_binding(caller, entry):
+        return Member(None, refusing.source_violation(caller.source_binding), unknown)
     return Member(rows.row(caller, entry, bool(unknown)), None, unknown)
 
 

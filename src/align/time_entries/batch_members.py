@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from align.api_keys.admission import Admission
-from align.api_keys.authentication import Caller
+from align.access.admission import Admission
+from align.access.authentication import Caller
 from align.db.failures import is_unavailable
 from align.errors import ApiError, body
 from align.time_entries import batch_body, refusing
@@ -47,9 +47,8 @@ class Result:
 
 
 async def admit(admission: Admission, request: Request, caller: Caller, cost: int) -> None:
-    """Count the request `cost` times and look at scope and role. Raises ApiError 429 or 403."""
-    await admission.pass_on(request, caller, "organization", cost)
-    refusing.check_role(caller)
+    """Count the request `cost` times and look at scope, permissions and role. Raises ApiError 429 or 403."""
+    await admission.pass_on(request, caller, refusing.WRITE, cost)
 
 
 async def decode(caller: Caller, texts: Sequence[bytes]) -> list[Member]:

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 
 import msgspec
 
-from align.api_keys.admission import Admission, key_of
-from align.api_keys.authentication import Caller
+from align.access.admission import Admission, check_plan, key_of
+from align.access.authentication import Caller
 from align.errors import ApiError, Problem, body, invalid
 from align.time_entries import batch_body, batch_members, refusing
 from align.time_entries.batch_body import Member
@@ -42,7 +42,7 @@ class Stream:
             raise ApiError(
                 "idempotency_key_invalid", "Idempotency-Key does not go with a stream; each line is safe to repeat"
             )
-        refusing.check_plan(caller)
+        check_plan(caller, refusing.WRITE)
         _check_form(request)
         return StreamedAnswer(200, self._answer(request, caller), NDJSON)
 
@@ -110,7 +110,7 @@ class Stream:
         while cost:
             cost = min(cost, caller.rate_limit_per_minute or cost)
             try:
-                await self._admission.pass_on(request, caller, "organization", cost)
+                await self._admission.pass_on(request, caller, refusing.WRITE, cost)
             except ApiError as error:
                 if cost == 1:
                     return admitted, error
@@ -127,7 +127,7 @@ def _check_form(request: Request) -> None:
         raise ApiError("unsupported_media_type", f"send the lines as 'Content-Type: {NDJSON}', in UTF-8")
     if request.headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise ApiError("unsupported_media_type", "send the lines uncompressed, without Content-Encoding")
-    if request.query(("atomic",)).get("atomic", "false") != "false":
+    if batch_body.QUERY.read(request).atomic:
         raise invalid([Problem("atomic", "not_with_stream", "goes with the JSON form only")])
 
 

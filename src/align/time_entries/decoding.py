@@ -5,14 +5,8 @@ import re
 import msgspec
 from msgspec import UNSET
 
-from align.time_entries.model import (
-    SyncTimeEntry,
-    external_name_problem,
-    metadata_problem,
-    nfc,
-    work_date,
-    work_date_problem,
-)
+from align.external_names import external_name_problem, nfc
+from align.time_entries.model import SyncTimeEntry, metadata_problem, work_date, work_date_problem
 from align.web.body import Body
 
 _BODY = Body(

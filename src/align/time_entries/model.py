@@ -2,19 +2,18 @@
 
 import datetime
 import re
-import unicodedata
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from align.external_names import EXTERNAL_NAME_PATTERN, MAXIMUM_NAME_LENGTH
+
 MAXIMUM_METADATA_BYTES = 16 * 1024
-MAXIMUM_NAME_LENGTH = 255
 
 Status = Literal["draft", "submitted", "approved", "rejected", "locked", "invoiced"]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Days that exist, 29 February of leap years included: the pattern alone decides, so the documentation says it all.
 _DAY_PATTERN = (
     r"((19[7-9][0-9]|2[01][0-9][0-9]|2200)-"
@@ -28,10 +27,6 @@ WORK_DATE_PATTERN = (
     r"([Tt]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
 )
 _WORK_DATE = re.compile(WORK_DATE_PATTERN)
-# At least one character that is not white space, and none that is a control character.
-_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
-_WHITE_SPACE = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-EXTERNAL_NAME_PATTERN = f"^[^{_CONTROLS}]*[^{_CONTROLS}{_WHITE_SPACE}][^{_CONTROLS}]*$"
 
 
 class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
@@ -180,33 +175,6 @@ class LinkedTimeEntry(TimeEntry, rename="camel", kw_only=True):
 def work_date(text: str) -> datetime.date | None:
     """The calendar date written in `text` (decision 9), or None when it is not one."""
     return datetime.date.fromisoformat(text[:10]) if _WORK_DATE.fullmatch(text) else None
-
-
-def nfc(text: str) -> str:
-    """Unicode NFC, in which external names are compared (decision 8)."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def work_date_problem(value: str, _raw: bytes) -> tuple[str, str] | None:
-    """(code, message) when `value` names no day."""
-    if work_date(value) is not None:
-        return None
-    return (
-        "invalid_date",
-        "must be a date of the years 1970 to 2200, written YYYY-MM-DD or as an ISO 8601 date and time",
-    )
-
-
-def external_name_problem(value: str, _raw: bytes = b"") -> tuple[str, str] | None:
-    """(code, message) when `value` can't be an external system or id."""
-    value = nfc(value)
-    if len(value) > MAXIMUM_NAME_LENGTH:  # NFC makes a few strings longer
-        return "too_long", f"must be at most {MAXIMUM_NAME_LENGTH} characters in Unicode NFC"
-    if value.isprintable() and not value.isspace():
-        return None
-    if _CONTROL.search(value):
-        return "control_character", "must hold no control characters"
-    return ("blank", "must hold more than white space") if value.isspace() else None
 
 
 def metadata_problem(_value: object, raw: bytes) -> tuple[str, str] | None:

@@ -1,71 +1,63 @@
 """Read time entries, with their links and metadata, as an integration sees them."""
 
 from pathlib import Path
-from uuid import UUID
+from typing import Annotated
 
-import asyncpg
 import msgspec
+from msgspec import Meta
 
-from align.api_keys.admission import Admission
-from align.api_keys.authentication import Caller
+from align.access.calls import Call
 from align.db import sql
 from align.errors import ApiError, Problem, invalid
-from align.time_entries import refusing
-from align.time_entries.model import external_name_problem, nfc
-from align.web.http import Answer, Request
+from align.external_names import EXTERNAL_NAME_PATTERN, MAXIMUM_NAME_LENGTH, external_name_problem, nfc
+from align.web.http import Answer
+from align.web.query import Query
 
 _QUERIES = sql.load(Path(__file__).with_name("reading.sql"))
 
-
-class Reading:
-    """`GET /integration/time-entries` in its two forms."""
-
-    def __init__(self, admission: Admission, pool: asyncpg.Pool) -> None:
-        self._admission = admission
-        self._pool = pool
-
-    async def by_id(self, request: Request) -> Answer:
-        """The time entry with the id in the path, or ApiError 404."""
-        caller = await self._admit(request)
-        try:
-            id_ = msgspec.convert(request.path_parameters["id"], UUID)  # the spellings that a sync takes
-        except msgspec.ValidationError:
-            raise _not_found() from None
-        row = await self._pool.fetchrow(_QUERIES.find_by_id, caller.organization_id, id_)
-        if row is None:
-            raise _not_found()
-        return Answer(200, row["json"].encode())
-
-    async def by_pair(self, request: Request) -> Answer:
-        """The time entry of the external system and id in the query; ApiError 404 when unknown, 410 when deleted."""
-        caller = await self._admit(request)
-        query = request.query(("externalSystem", "externalId"))
-        if problems := _pair_problems(query):
-            raise invalid(problems)
-        row = await self._pool.fetchrow(
-            _QUERIES.find_by_pair, caller.organization_id, nfc(query["externalSystem"]), nfc(query["externalId"])
-        )
-        if row is None:
-            raise _not_found()
-        if row["deleted"]:
-            raise ApiError("time_entry_deleted", "the time entry of this external id was deleted")
-        return Answer(200, row["json"].encode())
-
-    async def _admit(self, request: Request) -> Caller:
-        caller = await self._admission.admit(request, "organization")
-        refusing.check_role(caller)
-        refusing.check_plan(caller)
-        return caller
+_ExternalName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAXIMUM_NAME_LENGTH,
+        description="As sent in the sync.",
+        extra_json_schema={"pattern": EXTERNAL_NAME_PATTERN},
+    ),
+]
 
 
-def _pair_problems(query: dict[str, str]) -> list[Problem]:
-    problems = []
-    for name in ("externalSystem", "externalId"):
-        if not query.get(name):
-            problems.append(Problem(name, "required", "is required and must not be empty"))
-        elif broken := external_name_problem(query[name]):
-            problems.append(Problem(name, *broken))
-    return problems
+class Pair(msgspec.Struct, rename="camel", kw_only=True):
+    """The parameters of `GET /integration/time-entries`."""
+
+    external_system: _ExternalName
+    external_id: _ExternalName
+
+
+PAIR = Query(Pair)
+
+
+async def by_id(call: Call) -> Answer:
+    """The time entry with the id in the path, or ApiError 404."""
+    row = await call.db.fetchrow(_QUERIES.find_by_id, call.caller.organization_id, call.id_in_path("id", "time entry"))
+    if row is None:
+        raise _not_found()
+    return Answer(200, row["json"].encode())
+
+
+async def by_pair(call: Call) -> Answer:
+    """The time entry of the external system and id in the query; ApiError 404 when unknown, 410 when deleted."""
+    pair = PAIR.read(call.request)
+    names = {"externalSystem": pair.external_system, "externalId": pair.external_id}
+    if problems := [Problem(name, *broken) for name, text in names.items() if (broken := external_name_problem(text))]:
+        raise invalid(problems)
+    row = await call.db.fetchrow(
+        _QUERIES.find_by_pair, call.caller.organization_id, nfc(pair.external_system), nfc(pair.external_id)
+    )
+    if row is None:
+        raise _not_found()
+    if row["deleted"]:
+        raise ApiError("time_entry_deleted", "the time entry of this external id was deleted")
+    return Answer(200, row["json"].encode())
 
 
 def _not_found() -> ApiError:

@@ -4,16 +4,22 @@ from collections.abc import Callable
 
 import structlog
 
-from align.api_keys.authentication import Caller, unauthorized
+from align.access.admission import feature_disabled, role_violation
+from align.access.authentication import unauthorized
+from align.access.kept_answers import idempotency_key_reused
 from align.errors import ApiError, Problem, invalid
+from align.roles import TIME_KEEPERS
 from align.time_entries.coalescer import Overloaded, StillBusy
 from align.time_entries.rows import Outcome
 from align.time_entries.session import OutcomeUnknown
 from align.web import body as bodies
+from align.web.operation import Access
 
 log = structlog.get_logger()
 
 FEATURE = "time_tracking"
+WRITE = Access(scope="organization", roles=TIME_KEEPERS, permission="write:time_entries", feature=FEATURE)
+READ = Access(scope="organization", roles=TIME_KEEPERS, permission="read:time_entries", feature=FEATURE)
 ACCEPTED = ("created", "existing", "replayed")
 _RETRY_SOON = {"Retry-After": "1"}
 
@@ -34,6 +40,8 @@ def of_outcome(outcome: Outcome, unknown: list[str]) -> ApiError | None:
             return ApiError("not_found", f"{details[0].path}: {details[0].message}", details=details)
         case "unfit":
             return invalid([_UNFIT[field] for field in fields])
+        case "period_locked":
+            return period_locked(fields[0])
     return _REFUSALS[outcome.outcome]()
 
 
@@ -52,45 +60,30 @@ def of_failure(error: BaseException) -> ApiError:
     raise error
 
 
-def check_role(caller: Caller) -> None:
-    """Raises ApiError 403 when the key acts with a role that has no access to time."""
-    if caller.role == "client":
-        raise role_violation()
-
-
-def check_plan(caller: Caller) -> None:
-    """Raises ApiError 402 when the plan lacks time tracking."""
-    if FEATURE not in caller.features:
-        raise feature_disabled()
-
-
-def feature_disabled() -> ApiError:
-    """402: the plan does not include time tracking."""
+def period_locked(locked_until: str) -> ApiError:
+    """409: the day lies on or before the last locked one."""
     return ApiError(
-        "payment_required",
-        f"the organisation's plan does not include {FEATURE}",
-        reason="feature_disabled",
-        feature=FEATURE,
+        "period_locked",
+        f"workDate: everything up to {locked_until} is locked; nothing dated there is created, changed or deleted",
+        lockedUntil=locked_until,
     )
 
 
-def role_violation() -> ApiError:
-    """403: the key acts with the role client."""
-    return ApiError("role_violation", "the key was created by a user whose role (client) has no access to time")
-
-
-def idempotency_key_reused() -> ApiError:
-    """422: another body under a known Idempotency-Key, in a strict organisation."""
-    text = "this Idempotency-Key was used with another body; use a new key for a new request"
-    return ApiError("idempotency_key_reused", text)
+def source_violation(binding: str) -> ApiError:
+    """403: the key is bound to another externalSystem."""
+    return ApiError(
+        "source_violation",
+        f"externalSystem: the key may sync as '{binding}' only",
+        sourceBinding=binding,
+    )
 
 
 _REFUSALS: dict[str, Callable[[], ApiError]] = {
     "key_revoked": lambda: unauthorized("key_revoked", "the API key has been revoked"),
     "key_expired": lambda: unauthorized("key_expired", "the API key has expired"),
-    "role_violation": role_violation,
+    "role_violation": lambda: role_violation("client", TIME_KEEPERS),
     "idempotency_key_reused": idempotency_key_reused,
-    "feature_disabled": feature_disabled,
+    "feature_disabled": lambda: feature_disabled(FEATURE),
     "project_archived": lambda: ApiError(
         "project_archived", "the project is archived and takes no new time", path="projectId"
     ),

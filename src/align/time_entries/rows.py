@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from align.api_keys.authentication import Caller
+from align.access.authentication import Caller
 from align.ids import new_row_id
 from align.time_entries.model import SyncTimeEntry, work_date
 
@@ -62,6 +62,11 @@ class Outcome(NamedTuple):
     content_differs: str | None
     body_differs: bool | None
     fields: list[str] | None
+
+
+def breaks_source_binding(caller: Caller, entry: SyncTimeEntry) -> bool:
+    """Whether the key may sync as another externalSystem only."""
+    return caller.source_binding is not None and caller.source_binding != entry.external_system
 
 
 def row(

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
-import structlog
 
-from align.api_keys.admission import Admission, key_of
-from align.api_keys.authentication import Caller
+from align.access import kept_answers
+from align.access.admission import Admission, key_of
+from align.access.authentication import Caller
 from align.db import sql
 from align.errors import ApiError, invalid
 from align.time_entries import decoding, refusing, rows
@@ -18,8 +18,6 @@ from align.web import body as bodies
 from align.web import idempotency
 from align.web.http import Answer, Request
 from align.web.metrics import IDEMPOTENCY, count_outcome
-
-log = structlog.get_logger()
 
 _QUERIES = sql.load(Path(__file__).with_name("sync.sql"))
 
@@ -40,7 +38,7 @@ class Sync:
     async def handle(self, request: Request) -> Answer:
         """`POST /integration/time-entries`. Answers only after COMMIT; raises ApiError for every refusal."""
         body = await request.body()
-        caller = await self._admission.admit(request, "organization", remembered=True)
+        caller = await self._admission.admit(request, refusing.WRITE, remembered=True)
         idempotency_key = idempotency.read_key(request)
         digest = None if idempotency_key is None else idempotency.fingerprint(body)
         try:
@@ -51,6 +49,8 @@ class Sync:
             return await self._refuse_body(request, caller, idempotency_key, digest, error)
         if unknown:
             request.answer_headers["Ignored-Fields"] = bodies.ignored_fields(unknown)
+        if caller.source_binding is not None and rows.breaks_source_binding(caller, entry):
+            raise refusing.source_violation(caller.source_binding)
         row = rows.row(caller, entry, bool(unknown), idempotency_key, digest)
         try:
             outcome = await self._coalescer.submit(row)
@@ -61,13 +61,13 @@ class Sync:
     def start(self, request: Request, body: bytes, callback: Callable[[Outcome | BaseException], None]) -> bool:
         """Accept a request that needs no waiting and is in order; False leaves it to `handle`."""
         try:
-            caller = self._admission.remembered(request)
+            caller = self._admission.remembered(request, refusing.WRITE)
             if caller is None or request.media_type_problem():
                 return False
             idempotency_key = idempotency.read_key(request)
             digest = None if idempotency_key is None else idempotency.fingerprint(body)
             entry, unknown = decoding.decode(body)
-            if unknown:
+            if unknown or rows.breaks_source_binding(caller, entry):
                 return False
             row = rows.row(caller, entry, False, idempotency_key, digest)
             # Last, since `handle` counts what is left to it.
@@ -89,8 +89,6 @@ class Sync:
     def _answer(self, request: Request, outcome: Outcome, unknown: list[str]) -> Answer:
         count_outcome(outcome.outcome)
         if outcome.outcome in refusing.ACCEPTED:
-            if b"idempotency-key" in request.headers:
-                IDEMPOTENCY.labels("replayed" if outcome.outcome == "replayed" else "kept").inc()
             return _accepted(request, outcome)
         if outcome.outcome in ("key_revoked", "key_expired"):
             self._admission.authentication.forget(key_of(request))
@@ -126,12 +124,11 @@ def _accepted(request: Request, outcome: Outcome) -> Answer:
         headers["Location"] = outcome.location
     if outcome.content_differs is not None:
         headers["Content-Differs"] = outcome.content_differs
-    if outcome.outcome == "replayed":
-        headers["Idempotent-Replayed"] = "true"
-        if outcome.body_differs:
-            headers["Idempotency-Body-Mismatch"] = "true"
-            IDEMPOTENCY.labels("body_mismatch").inc()
-            log.warning("idempotency key reused with another body", request_id=request.id)
     if outcome.status is None or outcome.response is None:
         raise ValueError("an accepted row comes with its answer")
-    return Answer(outcome.status, outcome.response.encode(), headers)
+    body = outcome.response.encode()
+    if outcome.outcome == "replayed":
+        return kept_answers.replay(request, outcome.status, body, headers, body_differs=outcome.body_differs)
+    if b"idempotency-key" in request.headers:
+        IDEMPOTENCY.labels("kept").inc()
+    return Answer(outcome.status, body, headers)

@@ -40,6 +40,7 @@ with judged as materialized (
             when f.known_link_id is not null then 'existing'
             when f.user_role = 'client' then 'unfit'
             when f.project_status = 'archived' then 'project_archived'
+            when i.work_date <= f.locked_until then 'period_locked'
             else 'new'
         end as verdict
     from unnest(
@@ -57,7 +58,7 @@ with judged as materialized (
     cross join lateral (
         select
             k.id as found_key_id, k.revoked_at, k.expires_at, k.created_by_user_id, c.role as creator_role,
-            o.features, o.strict, p.id as found_project_id, p.status as project_status,
+            o.features, o.strict, o.locked_until, p.id as found_project_id, p.status as project_status,
             u.id as found_user_id, u.role as user_role, t.id as found_ticket_id, l.id as known_link_id,
             r.status as kept_status, r.response as kept_response, r.location as kept_location,
             r.content_differs as kept_content_differs, r.body_digest as kept_body_digest,
@@ -152,10 +153,11 @@ with judged as materialized (
     where outcome = 'created'
 ), recorded as (
     insert into events (
-        organization_id, id, event_name, entity_type, entity_id, actor_user_id, actor_api_key_id, occurred_at, after)
+        organization_id, id, event_name, entity_type, entity_id, actor_user_id, actor_api_key_id, occurred_at, after,
+        project_id)
     select
         organization_id, event_id, 'time.logged', 'time_entry', id, created_by_user_id, api_key_id, created_at,
-        (json || '}')::json
+        (json || '}')::json, project_id
     from answers
     where outcome = 'created'
 ), kept as (
@@ -176,7 +178,12 @@ from answers
 union all
 select
     position, case verdict when 'new' then 'lost_race' else verdict end, kept_status, kept_response, kept_location,
-    kept_content_differs, body_differs, case verdict when 'not_found' then missing when 'unfit' then unfit end
+    kept_content_differs, body_differs, 
+    case verdict
+        when 'not_found' then missing
+        when 'unfit' then unfit
+        when 'period_locked' then array[to_char(locked_until, 'YYYY-MM-DD')]
+    end
 from judged
 where verdict <> 'existing' and (verdict <> 'new' or (link_id in (select id from links)) is not true)
 order by position

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -15,24 +15,13 @@ from align.db import sql
 from align.events import events
 from align.ids import new_id
 from align.refusals import AlreadyExists, NotFound, Refused
+from align.roles import ROLES, Role
 
 if TYPE_CHECKING:
     import asyncpg
 
 queries = sql.load(Path(__file__).with_name("users.sql"))
 
-Role = Literal[
-    "user",
-    "client",
-    "tester",
-    "developer",
-    "tech_lead",
-    "product_owner",
-    "devops_engineer",
-    "manager",
-    "admin",
-]
-ROLES: tuple[Role, ...] = get_args(Role)
 MAXIMUM_EMAIL_LENGTH = 254  # RFC 5321 leaves that much of a path
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 

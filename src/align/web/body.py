@@ -1,5 +1,7 @@
 """Decodes a JSON body into a struct and, where it does not fit, says everything that is wrong with it."""
 
+import datetime
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -39,6 +41,8 @@ class Body(Generic[T]):
         self._checks = checks or {}
         info = inspect.type_info(type_)
         assert isinstance(info, inspect.StructType)  # noqa: S101 - a programming error, found at import
+        self.type = type_
+        self._type = info
         self._fields = {field.encode_name: field for field in info.fields}
 
     def decode(self, body: bytes) -> tuple[T, list[str]]:
@@ -52,21 +56,22 @@ class Body(Generic[T]):
             raise Unfit(error.problems) from None
         if not isinstance(value, dict):
             raise Unfit([Problem("", "wrong_type", f"must be an object, not {_kind(value)}")])
-        unknown = [name for name in value if name not in self._fields]
-        if problems := self._problems(value, self._raw_decoder.decode(body)):
-            raise Unfit(problems, unknown)
+        problems, unknown = struct_problems("", self._type, value)
+        raw = self._raw_decoder.decode(body)
+        broken = {problem.path for problem in problems}
+        for name, check in self._checks.items():
+            if name in value and value[name] is not None and name not in broken:
+                found = check(value[name], bytes(raw[name]))
+                problems += [Problem(name, *found)] if found else []
+        if problems:
+            order = list(self._fields)
+            raise Unfit(sorted(problems, key=lambda problem: order.index(_first(problem.path))), unknown)
         return self._decoder.decode(body), unknown
 
-    def _problems(self, value: dict[str, object], raw: dict[str, msgspec.Raw]) -> list[Problem]:
-        found = []
-        for name, field in self._fields.items():
-            problem = _field_problem(name, field, value)
-            if problem is None and name in value and name in self._checks:
-                broken = self._checks[name](value[name], bytes(raw[name]))
-                problem = Problem(name, *broken) if broken else None
-            if problem:
-                found.append(problem)
-        return found
+
+def _first(path: str) -> str:
+    """The member of the body that `path` begins with."""
+    return path.split(".")[0].split("[")[0]
 
 
 def unknown_problems(names: list[str]) -> list[Problem]:
@@ -80,69 +85,140 @@ def ignored_fields(names: list[str]) -> str:
     return text if len(text) <= MAXIMUM_IGNORED_FIELDS_LENGTH else text[:MAXIMUM_IGNORED_FIELDS_LENGTH] + "..."
 
 
-def _field_problem(name: str, field: inspect.Field, value: dict[str, object]) -> Problem | None:
-    if name not in value:
-        return Problem(name, "required", f"is required; {_expectation(field.type)}") if field.required else None
-    given, expected = value[name], _known_type(field.type)
+def struct_problems(
+    prefix: str, expected: inspect.StructType, given: Mapping[str, object]
+) -> tuple[list[Problem], list[str]]:
+    """What is wrong with the members of an object, and the names of those it should not have."""
+    problems: list[Problem] = []
+    fields = {field.encode_name: field for field in expected.fields}
+    unknown = [prefix + name for name in given if name not in fields]
+    for name, field in fields.items():
+        if name in given:
+            more, strangers = value_problems(prefix + name, field.type, given[name])
+            problems += more
+            unknown += strangers
+        elif field.required:
+            problems.append(Problem(prefix + name, "required", f"is required; {_expectation(field.type)}"))
+    return problems, unknown
+
+
+def value_problems(path: str, field_type: inspect.Type, given: object) -> tuple[list[Problem], list[str]]:
+    """What is wrong with one value, and the names of unknown members inside it."""
+    if given is None and _takes_null(field_type):
+        return [], []
+    expected = known_type(field_type)
     if not isinstance(given, _PYTHON_TYPES[type(expected)]) or (
         isinstance(given, bool) and not isinstance(expected, inspect.BoolType)
     ):
-        return Problem(name, "wrong_type", f"{_expectation(expected)}, not {_kind(given)}")
-    code = _broken_rule(given, expected)
-    return Problem(name, code, _expectation(expected)) if code else None
+        return [Problem(path, "wrong_type", f"{_expectation(expected)}, not {_kind(given)}")], []
+    if code := _broken_rule(given, expected):
+        return [Problem(path, code, _expectation(expected))], []
+    problems: list[Problem] = []
+    unknown: list[str] = []
+    if isinstance(expected, inspect.StructType):
+        assert isinstance(given, dict)  # noqa: S101 - looked at above
+        return struct_problems(f"{path}.", expected, given)
+    if isinstance(expected, inspect.ListType):
+        assert isinstance(given, list)  # noqa: S101 - looked at above
+        for index, item in enumerate(given):
+            more, strangers = value_problems(f"{path}[{index}]", expected.item_type, item)
+            problems += more
+            unknown += strangers
+    return problems, unknown
 
 
 def _broken_rule(given: object, expected: inspect.Type) -> str | None:
-    if isinstance(expected, inspect.UUIDType):
-        return None if _is_uuid(given) else "invalid_uuid"
-    if isinstance(expected, inspect.IntType):
-        assert isinstance(given, int)  # noqa: S101 - the caller looked
-        in_range = (expected.ge is None or given >= expected.ge) and (expected.le is None or given <= expected.le)
-        return None if in_range else "out_of_range"
-    if isinstance(expected, inspect.StrType):
-        assert isinstance(given, str)  # noqa: S101 - the caller looked
-        if len(given) < (expected.min_length or 0):
-            return "too_short"
-        return "too_long" if expected.max_length is not None and len(given) > expected.max_length else None
+    match expected:
+        case inspect.UUIDType():
+            return None if _fits(given, UUID) else "invalid_uuid"
+        case inspect.DateType():
+            return None if _DATE.fullmatch(str(given)) and _fits(given, datetime.date) else "invalid_date"
+        case inspect.DateTimeType():
+            return None if _DATE_TIME.fullmatch(str(given)) and _fits(given, datetime.datetime) else "invalid_date"
+        case inspect.LiteralType():
+            return None if given in expected.values else "unknown_value"
+        case inspect.IntType():
+            assert isinstance(given, int)  # noqa: S101 - the caller looked
+            in_range = (expected.ge is None or given >= expected.ge) and (expected.le is None or given <= expected.le)
+            return None if in_range else "out_of_range"
+        case inspect.StrType() | inspect.ListType():
+            assert isinstance(given, str | list)  # noqa: S101 - the caller looked
+            if len(given) < (expected.min_length or 0):
+                return "too_short"
+            return "too_long" if expected.max_length is not None and len(given) > expected.max_length else None
     return None
 
 
-def _is_uuid(given: object) -> bool:
+def _fits(given: object, kind: type) -> bool:
     try:
-        msgspec.convert(given, UUID)
+        msgspec.convert(given, kind)
     except msgspec.ValidationError:
         return False
     return True
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ].*([Zz]|[+-]\d{2}:?\d{2})")
+
 _PYTHON_TYPES: dict[type[inspect.Type], type | tuple[type, ...]] = {
     inspect.IntType: int,
     inspect.StrType: str,
     inspect.UUIDType: str,
+    inspect.DateType: str,
+    inspect.DateTimeType: str,
     inspect.BoolType: bool,
     inspect.RawType: dict,
+    inspect.LiteralType: str,
+    inspect.ListType: list,
+    inspect.StructType: dict,
+    inspect.DecimalType: (int, strict_json.Number, str),
 }
 
 
-def _known_type(field_type: inspect.Type) -> inspect.Type:
+def _types(field_type: inspect.Type) -> list[inspect.Type]:
     if isinstance(field_type, inspect.Metadata):
-        return _known_type(field_type.type)
+        return _types(field_type.type)
     if isinstance(field_type, inspect.UnionType):
-        return next(_known_type(member) for member in field_type.types if type(member) in _PYTHON_TYPES)
-    return field_type
+        return [kind for member in field_type.types for kind in _types(member)]
+    return [field_type]
+
+
+def known_type(field_type: inspect.Type) -> inspect.Type:
+    """The type that decides, without what is said about it and without null."""
+    return next(kind for kind in _types(field_type) if type(kind) in _PYTHON_TYPES)
+
+
+def _takes_null(field_type: inspect.Type) -> bool:
+    return any(isinstance(kind, inspect.NoneType) for kind in _types(field_type))
 
 
 def _expectation(field_type: inspect.Type) -> str:
-    expected = _known_type(field_type)
-    if isinstance(expected, inspect.IntType):
-        return f"must be an integer from {expected.ge} to {expected.le}"
-    if isinstance(expected, inspect.StrType):
-        if expected.max_length is None:
+    match known_type(field_type):
+        case inspect.IntType() as expected:
+            return f"must be an integer from {expected.ge} to {expected.le}"
+        case inspect.StrType() as expected if expected.max_length is None:
             return "must be a string"
-        return f"must be a string of {expected.min_length or 0} to {expected.max_length} characters"
-    if isinstance(expected, inspect.UUIDType):
-        return "must be a UUID, such as 7b1e2c3d-0000-0000-0000-000000000001"
-    return "must be true or false" if isinstance(expected, inspect.BoolType) else "must be an object"
+        case inspect.StrType() as expected:
+            return f"must be a string of {expected.min_length or 0} to {expected.max_length} characters"
+        case inspect.ListType() as expected if expected.max_length is None:
+            return "must be an array"
+        case inspect.ListType() as expected:
+            return f"must be an array of {expected.min_length or 0} to {expected.max_length} members"
+        case inspect.LiteralType() as expected:
+            return f"must be one of: {', '.join(map(str, expected.values))}"
+        case expected:
+            return _EXPECTATIONS[type(expected)]
+
+
+_EXPECTATIONS: dict[type[inspect.Type], str] = {
+    inspect.UUIDType: "must be a UUID, such as 7b1e2c3d-0000-0000-0000-000000000001",
+    inspect.DateType: "must be a date that exists, written YYYY-MM-DD",
+    inspect.DateTimeType: "must be a date and time with offset, such as 2025-01-15T10:30:00Z",
+    inspect.BoolType: "must be true or false",
+    inspect.DecimalType: "must be a decimal number, such as 2.5",
+    inspect.StructType: "must be an object",
+    inspect.RawType: "must be an object",
+}
 
 
 def _kind(value: object) -> str:

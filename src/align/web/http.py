@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -53,24 +53,14 @@ class Request:
         """All values of a header that was perhaps sent more than once."""
         return [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
 
-    def query(self, known: Iterable[str]) -> dict[str, str]:
-        """The query's parameters. Raises ApiError 400 for one that is not UTF-8, unknown or sent twice."""
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The query's parameters in their order. Raises ApiError 400 for a query that is not UTF-8."""
         try:
-            pairs = parse_qsl(
-                self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
+            return parse_qsl(
+                self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
             )
         except (ValueError, UnicodeDecodeError):
             raise invalid([Problem("query", "invalid_query", "must be percent-encoded UTF-8")]) from None
-        allowed, found, names = set(known), dict(pairs), [name for name, _ in pairs]
-        problems = [
-            Problem(name, "unknown_parameter", f"is unknown; known: {', '.join(sorted(allowed))}")
-            for name in found
-            if name not in allowed
-        ]
-        problems += [Problem(name, "duplicate_parameter", "occurs twice") for name in found if names.count(name) > 1]
-        if problems:
-            raise invalid(problems)
-        return found
 
     async def body(self, maximum_bytes: int = MAXIMUM_BODY_BYTES) -> bytes:
         """The whole body. Raises ApiError 413 when it is larger than `maximum_bytes`, 408 when it stalls."""

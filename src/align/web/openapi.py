@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from align.errors import CATALOGUE
-from align.web.operation import PREFIX, Header, Operation
+from align.web.operation import PREFIX, Header, Operation, Success
 
 _REFERENCE = "#/components/schemas/{name}"
 _REQUEST_ID = Header("X-Request-Id", "Id of this request in the server's logs.")
@@ -17,6 +17,8 @@ _RATE_LIMIT = (
 )
 _RETRY_AFTER = Header("Retry-After", "Seconds to wait before the repeat.", {"type": "integer"})
 _IGNORED = Header("Ignored-Fields", "Names of members of the request that the operation does not know.")
+_REPLAYED = Header("Idempotent-Replayed", "`true` on a repeat answered from its Idempotency-Key.")
+_MISMATCH = Header("Idempotency-Body-Mismatch", "`true` when the repeat's body differs from the first one's.")
 _CLOSE = Header("Connection", "`close`: the rest of the body is not read.")
 _HEADERS_OF_CODE = {
     **dict.fromkeys(
@@ -36,6 +38,19 @@ _MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
     "validation_error": {"details": {"minItems": 1}},
     "payment_required": {"reason": {"const": "feature_disabled"}, "feature": {"const": "time_tracking"}},
     "scope_violation": {"requiredScope": {"const": "organization"}, "scope": {"const": "project"}},
+    "permission_violation": {"requiredPermission": {"type": "string"}},
+    "role_violation": {
+        "role": {"type": "string"},
+        "requiredRoles": {"type": "array", "items": {"type": "string"}},
+    },
+    "source_violation": {"sourceBinding": {"type": "string"}},
+    "period_locked": {"lockedUntil": {"type": "string", "format": "date"}},
+    "invalid_transition": {
+        "from": {"type": "string"},
+        "action": {"type": "string"},
+        "allowedActions": {"type": "array", "items": {"type": "string"}},
+    },
+    "already_exists": {"path": {"type": "string", "description": "The member at fault."}},
     "project_archived": {"path": {"const": "projectId", "description": "The member that names the project."}},
     "payload_too_large": {"maximumBytes": {"type": "integer"}},
     "rate_limit": {"retryAfterSeconds": {"type": "integer", "minimum": 1}},
@@ -122,7 +137,8 @@ def _types(operation: Operation) -> Iterable[type]:
     if operation.request is not None:
         yield operation.request
     for success in operation.successes:
-        yield success.type
+        if success.type is not None:
+            yield success.type
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -170,11 +186,25 @@ def _successes(operation: Operation) -> dict[str, Any]:
     return {
         str(success.status): {
             "description": success.description,
-            "headers": _headers((_REQUEST_ID, *_RATE_LIMIT, *success.headers)),
-            "content": {"application/json": {"schema": _reference(success.type), "example": success.example}},
+            "headers": _headers((_REQUEST_ID, *_RATE_LIMIT, *_repeat_headers(operation), *success.headers)),
+            **({} if success.type is None else {"content": _content(success, success.type)}),
         }
         for success in operation.successes
     }
+
+
+def _content(success: Success, kind: type) -> dict[str, Any]:
+    return {
+        "application/json": {"schema": _reference(kind), "example": success.example},
+        **{media_type: {"schema": {"type": "string"}} for media_type in success.media_types},
+    }
+
+
+def _repeat_headers(operation: Operation) -> tuple[Header, ...]:
+    """What an answer carries when its request had an Idempotency-Key, and when it had unknown members."""
+    ignored = () if operation.request is None else (_IGNORED,)
+    takes_key = any(header.name == "Idempotency-Key" for header in operation.request_headers)
+    return (*ignored, *((_REPLAYED, _MISMATCH) if takes_key else ()))
 
 
 def _errors(operation: Operation) -> dict[str, Any]:
@@ -229,6 +259,12 @@ def _error_example(code: str) -> Mapping[str, object]:
 _EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
     "payment_required": {"reason": "feature_disabled", "feature": "time_tracking"},
     "scope_violation": {"requiredScope": "organization", "scope": "project"},
+    "permission_violation": {"requiredPermission": "write:time_entries"},
+    "role_violation": {"role": "developer", "requiredRoles": ["admin", "manager"]},
+    "source_violation": {"sourceBinding": "jira"},
+    "period_locked": {"lockedUntil": "2025-01-31"},
+    "invalid_transition": {"from": "draft", "action": "approve", "allowedActions": ["submit"]},
+    "already_exists": {"path": "email"},
     "project_archived": {"path": "projectId"},
     "payload_too_large": {"maximumBytes": 65536},
     "rate_limit": {"retryAfterSeconds": 7},

@@ -1,5 +1,6 @@
 """The table of operations: what routes requests, writes the OpenAPI document and drives the tests."""
 
+import builtins
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
@@ -31,13 +32,28 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Success(msgspec.Struct, frozen=True):
-    """A documented 2xx answer."""
+    """A documented 2xx answer; no `type` means no body."""
 
     status: int
     description: str
-    type: type
-    example: Mapping[str, object]
+    type: builtins.type | None = None
+    example: Mapping[str, object] | None = None
     headers: tuple[Header, ...] = ()
+    # Other forms of the same answer, such as text/csv.
+    media_types: tuple[str, ...] = ()
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may call an operation (contract, section 2); the checks, the documentation and a test read it here.
+
+    `scope`: organisation keys only, or project keys too, which then see their project alone. `roles`: of the user who
+    created the key. `permission`: what a key with permissions must have. `feature`: what the plan must include.
+    """
+
+    scope: Literal["organization", "any"]
+    roles: frozenset[str]
+    permission: str | None
+    feature: str | None = None
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +74,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     # The document writes /integration/* without the prefix, so these answer there too (decision 1).
     also_without_prefix: bool = False
-    # Which keys may call it.
-    scope: Literal["organization", "any"] = "any"
+    access: Access
 
     @property
     def route(self) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from align.api_keys import key_text
+from align.access import key_text
 from align.db import sql
 from align.errors import ApiError
 
@@ -30,12 +30,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     scope: key_text.Scope
     scoped_project_id: UUID | None
     permissions: list[str] | None
+    # The only externalSystem it may sync as, if any.
+    source_binding: str | None
     rate_limit_per_minute: int | None
     created_by_user_id: UUID
     role: str
     features: frozenset[str]
     strict: bool
     last_used_at: datetime | None
+    # Of the secret that was sent, after a rotation.
+    secret_ends_in_seconds: float | None = None
 
 
 class Authentication:
@@ -69,7 +73,8 @@ class Authentication:
         caller = await self.caller(text)
         if len(self._remembered) >= MAXIMUM_REMEMBERED:
             self._remembered.clear()
-        self._remembered[text or ""] = (time.monotonic() + REMEMBERED_SECONDS, caller)
+        ends_in_seconds = min(REMEMBERED_SECONDS, caller.secret_ends_in_seconds or REMEMBERED_SECONDS)
+        self._remembered[text or ""] = (time.monotonic() + ends_in_seconds, caller)
         return caller
 
     def remembered(self, text: str | None) -> Caller | None:
@@ -96,10 +101,12 @@ def _caller(row: asyncpg.Record) -> Caller:
         scope=row["scope"],
         scoped_project_id=row["scoped_project_id"],
         permissions=row["permissions"],
+        source_binding=row["source_binding"],
         rate_limit_per_minute=row["rate_limit_per_minute"],
         created_by_user_id=row["created_by_user_id"],
         role=row["role"],
         features=frozenset(row["features"]),
         strict=row["strict"],
         last_used_at=row["last_used_at"],
+        secret_ends_in_seconds=row["secret_ends_in_seconds"],
     )

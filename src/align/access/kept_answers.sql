@@ -3,17 +3,21 @@
 -- Two requests with one key run one after the other, so the second finds the first one's answer.
 select pg_advisory_xact_lock(hashtextextended($1, 0))
 
--- name: find_kept_response
-select status, response, body_digest
+-- name: lock_organization
+-- crosses tenants: reads none; the text that is locked is the organisation's id.
+select pg_advisory_xact_lock(hashtextextended($1, 1))
+
+-- name: find_kept_answer
+select status, response, location, body_digest
 from idempotency_keys
 where organization_id = $1 and api_key_id = $2 and method = 'POST' and path = $3 and key = $4 and expires_at > now()
 
--- name: keep_response
+-- name: keep_answer
 -- An expired row that the clean-up has not reached yet gives way.
 insert into idempotency_keys (
-    organization_id, api_key_id, method, path, key, body_digest, status, response, expires_at)
-values ($1, $2, 'POST', $3, $4, $5, $6, $7, now() + interval '24 hours')
+    organization_id, api_key_id, method, path, key, body_digest, status, response, location, expires_at)
+values ($1, $2, 'POST', $3, $4, $5, $6, $7, $8, now() + interval '24 hours')
 on conflict on constraint one_response_per_idempotency_key do update
 set body_digest = excluded.body_digest, status = excluded.status, response = excluded.response,
-    location = null, content_differs = null, created_at = now(), expires_at = excluded.expires_at
+    location = excluded.location, content_differs = null, created_at = now(), expires_at = excluded.expires_at
 where idempotency_keys.expires_at <= now()

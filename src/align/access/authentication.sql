@@ -8,6 +8,13 @@ with key as (
     join users u on u.organization_id = k.organization_id and u.id = k.created_by_user_id
     join organizations o on o.organization_id = k.organization_id
     where k.digest = $1
+    union all
+    -- After a rotation the old secret stays valid for an overlap.
+    select k.*, u.role, o.name as organization_name, o.features, o.strict
+    from api_keys k
+    join users u on u.organization_id = k.organization_id and u.id = k.created_by_user_id
+    join organizations o on o.organization_id = k.organization_id
+    where k.previous_digest = $1 and k.previous_valid_until > now()
 ), used as (
     update api_keys k set last_used_at = now()
     from (
@@ -21,7 +28,8 @@ with key as (
     returning k.last_used_at
 )
 select
-    organization_id, id, name, prefix, scope, scoped_project_id, permissions, rate_limit_per_minute,
+    organization_id, id, name, prefix, scope, scoped_project_id, permissions, source_binding, rate_limit_per_minute,
+    case when digest <> $1 then extract(epoch from previous_valid_until - now())::float8 end as secret_ends_in_seconds,
     created_by_user_id, role, revoked_at is not null as revoked, coalesce(expires_at <= now(), false) as expired,
     features, strict, coalesce((select last_used_at from used), last_used_at) as last_used_at
 from key
