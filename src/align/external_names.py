@@ -17,16 +17,6 @@ def nfc(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def work_date_problem(value: str, _raw: bytes) -> tuple[str, str] | None:
-    """(code, message) when `value` names no day."""
-    if work_date(value) is not None:
-        return None
-    return (
-        "invalid_date",
-        "must be a date of the years 1970 to 2200, written YYYY-MM-DD or as an ISO 8601 date and time",
-    )
-
-
 def external_name_problem(value: str, _raw: bytes = b"") -> tuple[str, str] | None:
     """(code, message) when `value` can't be an external system or id."""
     value = nfc(value)

@@ -24,6 +24,7 @@ async def test_an_organisations_key_describes_itself(world, client):
         "scope": "organization",
         "scopedProjectId": None,
         "permissions": None,
+        "sourceBinding": None,
         "createdByUserId": str(world.admin_id),
     }
 

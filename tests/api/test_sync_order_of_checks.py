@@ -206,7 +206,8 @@ async def test_a_key_of_a_client_has_no_access_to_time(api, pool, content):
         response = await (api.sync() if content is None else api.send(content))
     assert response.status_code == 403
     assert response.json()["error"] == "role_violation"
-    assert response.json()["message"] == "the key was created by a user whose role (client) has no access to time"
+    assert response.json()["role"] == "client"
+    assert "client" not in response.json()["requiredRoles"]
 
 
 async def test_the_plan_gate_opens_and_closes_at_once(api, pool):

@@ -26,8 +26,6 @@ LAYERS = (
     ("tickets",),
     ("api_keys",),
     ("time_entries",),
-    ("changes",),
-    ("reconciliation",),
     ("demo",),
     ("app",),
     ("server",),

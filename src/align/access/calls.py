@@ -213,7 +213,7 @@ async def _refusing(act: Act, call: Call) -> Answer:
 
 def not_found(noun: str) -> ApiError:
     """404, the same for what does not exist and what the key may not see."""
-    return ApiError("not_found", f"no such {noun}")
+    return ApiError("not_found", f"no such {noun} in this organisation")
 
 
 def page(query: Page, total: int, data: Sequence[object]) -> Answer:

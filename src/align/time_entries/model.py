@@ -177,6 +177,16 @@ def work_date(text: str) -> datetime.date | None:
     return datetime.date.fromisoformat(text[:10]) if _WORK_DATE.fullmatch(text) else None
 
 
+def work_date_problem(value: str, _raw: bytes) -> tuple[str, str] | None:
+    """(code, message) when `value` names no day."""
+    if work_date(value) is not None:
+        return None
+    return (
+        "invalid_date",
+        "must be a date of the years 1970 to 2200, written YYYY-MM-DD or as an ISO 8601 date and time",
+    )
+
+
 def metadata_problem(_value: object, raw: bytes) -> tuple[str, str] | None:
     """(code, message) when the metadata, as sent, is too long to keep."""
     return ("too_long", "must be at most 16 KiB as sent") if len(raw) > MAXIMUM_METADATA_BYTES else None

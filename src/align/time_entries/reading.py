@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from align.access.calls import Call
+from align.access.calls import Call, not_found
 from align.db import sql
 from align.errors import ApiError, Problem, invalid
 from align.external_names import EXTERNAL_NAME_PATTERN, MAXIMUM_NAME_LENGTH, external_name_problem, nfc
@@ -40,7 +40,7 @@ async def by_id(call: Call) -> Answer:
     """The time entry with the id in the path, or ApiError 404."""
     row = await call.db.fetchrow(_QUERIES.find_by_id, call.caller.organization_id, call.id_in_path("id", "time entry"))
     if row is None:
-        raise _not_found()
+        raise not_found("time entry")
     return Answer(200, row["json"].encode())
 
 
@@ -54,11 +54,7 @@ async def by_pair(call: Call) -> Answer:
         _QUERIES.find_by_pair, call.caller.organization_id, nfc(pair.external_system), nfc(pair.external_id)
     )
     if row is None:
-        raise _not_found()
+        raise not_found("time entry")
     if row["deleted"]:
         raise ApiError("time_entry_deleted", "the time entry of this external id was deleted")
     return Answer(200, row["json"].encode())
-
-
-def _not_found() -> ApiError:
-    return ApiError("not_found", "no such time entry in this organisation")

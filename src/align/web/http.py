@@ -57,7 +57,7 @@ class Request:
         """The query's parameters in their order. Raises ApiError 400 for a query that is not UTF-8."""
         try:
             return parse_qsl(
-                self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+                self.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
             )
         except (ValueError, UnicodeDecodeError):
             raise invalid([Problem("query", "invalid_query", "must be percent-encoded UTF-8")]) from None

@@ -22,7 +22,7 @@ _KINDS = {
     "insert into integration_links": "sync",
     "k.digest = $1": "identify",
     "pg_advisory_xact_lock": "lock",
-    "select status, response, body_digest": "find",
+    "select status, response, location": "find",
     "insert into idempotency_keys": "keep",
     # The driver's pool tidies a connection up when it comes back.
     "pg_advisory_unlock_all": "reset",
