@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from align.access import documentation, kept_answers
-from align.access.admission import Admission, check_plan
+from align.access.admission import Admission, check_plan, key_of
 from align.access.authentication import Caller
 from align.access.kept_answers import IdempotentRequest
 from align.db.pool import LOCK_TIMEOUT_MILLISECONDS
@@ -111,14 +111,24 @@ class Calls:
         return Operation(handler=handle, access=access, **documentation.merged(documented, described, errors))
 
     def changing(
-        self, act: Act, *, access: Access, body: Body[Any] | None = None, errors: tuple[str, ...] = (), **described: Any
+        self,
+        act: Act,
+        *,
+        access: Access,
+        body: Body[Any] | None = None,
+        errors: tuple[str, ...] = (),
+        answers_secret: bool = False,
+        **described: Any,
     ) -> Operation:
-        """An operation that changes something: a POST, which takes an Idempotency-Key, unless `described` says else."""
+        """An operation that changes something: a POST, which takes an Idempotency-Key, unless `described` says else.
+
+        `answers_secret`: what is kept for repeats is sealed.
+        """
 
         async def handle(request: Request) -> Answer:
             text = await request.body()
             caller = await self._admission.admit(request, access)
-            repeat = _repeat(request, caller, text)
+            repeat = _repeat(request, caller, text, answers_secret)
             async with self._turn(caller), self._pool.acquire() as tx, tx.transaction():
                 await _take_turn(tx, caller, repeat)
                 if repeat is not None and (kept := await kept_answers.find(request, tx, repeat)):
@@ -172,13 +182,14 @@ def _busy() -> ApiError:
     return ApiError("overloaded", text, headers=_RETRY_SOON)
 
 
-def _repeat(request: Request, caller: Caller, text: bytes) -> IdempotentRequest | None:
+def _repeat(request: Request, caller: Caller, text: bytes, answers_secret: bool) -> IdempotentRequest | None:
     if request.scope["method"] != "POST":
         return None
     key = idempotency.read_key(request)
     if key is None:
         return None
-    return IdempotentRequest(caller, request.scope["path"], key, idempotency.fingerprint(text))
+    seal = kept_answers.seal_of(key_of(request) or "") if answers_secret else None
+    return IdempotentRequest(caller, request.scope["path"], key, idempotency.fingerprint(text), seal)
 
 
 def _decoded(request: Request, caller: Caller, body: Body[Any], text: bytes) -> Any:

@@ -1,11 +1,14 @@
 """Answers kept for repeats with the same Idempotency-Key (contract, decision 5), for all operations but the sync,
 whose statement does the same for many requests at once."""
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
 import msgspec
 import structlog
+from cryptography.fernet import Fernet, InvalidToken
 
 from align.access.authentication import Caller
 from align.db import sql
@@ -19,17 +22,27 @@ queries = sql.load(Path(__file__).with_name("kept_answers.sql"))
 
 
 class IdempotentRequest(msgspec.Struct, frozen=True):
-    """A request with the header: the scope of its key, and the digest of its body."""
+    """A request with the header: the scope of its key, and the digest of its body.
+
+    `seal` is set where the answer holds a secret: what is kept of it can be read with the API key's text only, which is
+    stored nowhere.
+    """
 
     caller: Caller
     path: str
     key: str
     body_digest: bytes
+    seal: Fernet | None = None
 
     @property
     def scope(self) -> tuple[object, ...]:
         """Organisation, API key, path and key; the method is always POST."""
         return (self.caller.organization_id, self.caller.api_key_id, self.path, self.key)
+
+
+def seal_of(key_text: str) -> Fernet:
+    """Closes and opens what is kept for the bearer of this API key alone."""
+    return Fernet(urlsafe_b64encode(sha256(b"align kept answer:" + key_text.encode()).digest()))
 
 
 async def wait_for_turn(tx: asyncpg.Connection, repeat: IdempotentRequest) -> None:
@@ -46,7 +59,14 @@ async def find(request: Request, tx: asyncpg.Connection, repeat: IdempotentReque
     if differs and repeat.caller.strict:
         raise idempotency_key_reused()
     headers = {} if found["location"] is None else {"Location": found["location"]}
-    return replay(request, found["status"], found["response"].encode(), headers, body_differs=differs)
+    body = found["response"].encode()
+    if repeat.seal is not None:
+        try:
+            body = repeat.seal.decrypt(body)
+        except InvalidToken:
+            text = "the answer held a secret and was kept for the API key it was sent to, which has been rotated since"
+            raise ApiError("idempotency_key_reused", text) from None
+    return replay(request, found["status"], body, headers, body_differs=differs)
 
 
 def replay(request: Request, status: int, body: bytes, headers: dict[str, str], *, body_differs: bool | None) -> Answer:
@@ -62,10 +82,9 @@ def replay(request: Request, status: int, body: bytes, headers: dict[str, str], 
 
 async def keep(tx: asyncpg.Connection, repeat: IdempotentRequest, answer: Answer) -> None:
     """Keep the answer, in the transaction of its effect."""
+    body = answer.body if repeat.seal is None else repeat.seal.encrypt(answer.body)
     location = (answer.headers or {}).get("Location")
-    await tx.execute(
-        queries.keep_answer, *repeat.scope, repeat.body_digest, answer.status, answer.body.decode(), location
-    )
+    await tx.execute(queries.keep_answer, *repeat.scope, repeat.body_digest, answer.status, body.decode(), location)
     IDEMPOTENCY.labels("kept").inc()
 
 
