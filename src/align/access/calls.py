@@ -118,11 +118,12 @@ class Calls:
         body: Body[Any] | None = None,
         errors: tuple[str, ...] = (),
         answers_secret: bool = False,
+        after_commit: Callable[[asyncpg.Pool], Awaitable[None]] | None = None,
         **described: Any,
     ) -> Operation:
         """An operation that changes something: a POST, which takes an Idempotency-Key, unless `described` says else.
 
-        `answers_secret`: what is kept for repeats is sealed.
+        `answers_secret`: what is kept for repeats is sealed. `after_commit` is awaited before the answer leaves.
         """
 
         async def handle(request: Request) -> Answer:
@@ -138,6 +139,8 @@ class Calls:
                 answer = await _refusing(act, Call(request, caller, self._pool, tx, decoded))
                 if repeat is not None:
                     await kept_answers.keep(tx, repeat, answer)
+            if after_commit is not None:
+                await after_commit(self._pool)
             return answer
 
         described = {"method": "POST", **described}
@@ -193,7 +196,9 @@ def _repeat(request: Request, caller: Caller, text: bytes, answers_secret: bool)
 
 
 def _decoded(request: Request, caller: Caller, body: Body[Any], text: bytes) -> Any:
-    if problem := request.media_type_problem():
+    if not text and body.may_be_absent:
+        text = b"{}"
+    elif problem := request.media_type_problem():
         raise problem
     try:
         value, unknown = body.decode(text)

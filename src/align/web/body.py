@@ -33,9 +33,14 @@ Check = Callable[[Any, bytes], tuple[str, str] | None]
 
 
 class Body(Generic[T]):
-    """Decodes bodies of one struct type; `checks` are the rules, by member, that its types can't say."""
+    """Decodes bodies of one struct type; `checks` are the rules, by member, that its types can't say.
 
-    def __init__(self, type_: type[T], checks: Mapping[str, Check] | None = None) -> None:
+    `may_be_absent`: no body at all counts as an object without members.
+    """
+
+    def __init__(
+        self, type_: type[T], checks: Mapping[str, Check] | None = None, *, may_be_absent: bool = False
+    ) -> None:
         self._decoder = msgspec.json.Decoder(type_)
         self._raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._checks = checks or {}
@@ -44,6 +49,8 @@ class Body(Generic[T]):
         self.type = type_
         self._type = info
         self._fields = {field.encode_name: field for field in info.fields}
+        self.may_be_absent = may_be_absent
+        self.is_required = not may_be_absent or any(field.required for field in info.fields)
 
     def decode(self, body: bytes) -> tuple[T, list[str]]:
         """The struct, and the names of members that the operation does not know.

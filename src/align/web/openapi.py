@@ -127,7 +127,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         media: dict[str, Any] = {"schema": _reference(operation.request)}
         if operation.request_example is not None:
             media["example"] = operation.request_example
-        result["requestBody"] = {"required": True, "content": {"application/json": media}}
+        result["requestBody"] = {
+            "required": operation.request_required,
+            "content": {"application/json": media},
+        }
     return result
 
 

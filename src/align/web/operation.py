@@ -69,6 +69,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     successes: tuple[Success, ...]
     errors: tuple[str, ...]
     request: type | None = None
+    request_required: bool = True
     request_example: Mapping[str, object] | None = None
     request_headers: tuple[Header, ...] = ()
     parameters: tuple[Parameter, ...] = ()

@@ -14,6 +14,10 @@ alter table users
 alter table tickets
     add column status text not null default 'open' constraint ticket_status_known check (status in ('open', 'closed'));
 
+alter table idempotency_keys
+    -- A replay carries the ETag of its first answer.
+    add column etag text;
+
 create table project_members (
     organization_id uuid not null,
     project_id uuid not null,
