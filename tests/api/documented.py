@@ -37,6 +37,10 @@ class Documented:
         assert status in operation["responses"], f"{method} {path} does not document {status}: {response.text}"
         documented = operation["responses"][status]
         self._check_headers(response, documented)
+        if response.status_code == 204:
+            assert response.content == b""
+            assert not {"content-type", "content-length"} & set(response.headers)
+            return
         assert response.headers["content-type"] == "application/json"
         body = json.loads(response.content)
         self._validator(path, method, status).validate(body)

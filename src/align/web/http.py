@@ -142,18 +142,18 @@ class Answer:
         self.content_type = content_type
 
 
+# Says that there is no body, and must not say its length (RFC 9110, section 8.6).
+NO_CONTENT = 204
 _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
 def header_list(request: Request, answer: Answer) -> HeaderList:
     """All headers of the answer, with those that every answer carries."""
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"x-request-id", request.id.encode()),
-        *_COMMON_HEADERS,
-    ]
-    if not isinstance(answer, StreamedAnswer):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers = [(b"x-request-id", request.id.encode()), *_COMMON_HEADERS]
+    if answer.status != NO_CONTENT:
+        headers.insert(0, (b"content-type", answer.content_type.encode()))
+        if not isinstance(answer, StreamedAnswer):
+            headers.append((b"content-length", b"%d" % len(answer.body)))
     for more in (request.answer_headers, answer.headers):
         if more:
             headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in more.items()]
