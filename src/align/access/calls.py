@@ -217,14 +217,19 @@ async def _refusing(act: Act, call: Call) -> Answer:
     """The answer, with what domain functions refuse as the API says it."""
     try:
         return await act(call)
-    except NotFound as error:
-        raise ApiError("not_found", str(error), details=[Problem(error.field, "not_found", str(error))]) from error
-    except Conflict as error:
-        raise ApiError(error.code, str(error), path=error.field) from error
     except asyncpg.LockNotAvailableError:
         raise _busy() from None
     except Refused as error:
-        raise invalid([Problem(error.field, error.code, str(error))]) from error
+        raise as_api_error(error) from error
+
+
+def as_api_error(error: Refused) -> ApiError:
+    """What a domain function refused, as the API says it."""
+    if isinstance(error, NotFound):
+        return ApiError("not_found", str(error), details=[Problem(error.field, "not_found", str(error))])
+    if isinstance(error, Conflict):
+        return ApiError(error.code, str(error), path=error.field)
+    return invalid([Problem(error.field, error.code, str(error))])
 
 
 def not_found(noun: str) -> ApiError:

@@ -69,7 +69,7 @@ async def record_change(
     project_id: UUID | None = None,
 ) -> None:
     """Write one event that holds the fields which differ between `old` and `new`, `updatedAt` aside."""
-    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    before, after = _members(old), _members(new)
     names = [name for name in after if name != "updatedAt" and before[name] != after[name]]
     await record(
         tx,
@@ -81,6 +81,11 @@ async def record_change(
         actor=actor,
         project_id=project_id,
     )
+
+
+def _members(value: msgspec.Struct) -> dict[str, msgspec.Raw]:
+    """The members as they are written, metadata verbatim."""
+    return msgspec.json.decode(msgspec.json.encode(value), type=dict[str, msgspec.Raw])
 
 
 def _json(value: object) -> str | None:

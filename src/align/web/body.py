@@ -35,6 +35,8 @@ Check = Callable[[Any, bytes], tuple[str, str] | None]
 class Body(Generic[T]):
     """Decodes bodies of one struct type; `checks` are the rules, by member, that its types can't say.
 
+    A check of a member's member, such as `externalRef.provider`, is given no bytes.
+
     `may_be_absent`: no body at all counts as an object without members.
     """
 
@@ -67,13 +69,21 @@ class Body(Generic[T]):
         raw = self._raw_decoder.decode(body)
         broken = {problem.path for problem in problems}
         for name, check in self._checks.items():
-            if name in value and value[name] is not None and name not in broken:
-                found = check(value[name], bytes(raw[name]))
+            given = _at(value, name)
+            if given is not None and not any(name == path or name.startswith(f"{path}.") for path in broken):
+                found = check(given, bytes(raw.get(name, b"")))
                 problems += [Problem(name, *found)] if found else []
         if problems:
             order = list(self._fields)
             raise Unfit(sorted(problems, key=lambda problem: order.index(_first(problem.path))), unknown)
         return self._decoder.decode(body), unknown
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path such as `externalRef.provider`, or None."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _first(path: str) -> str:
