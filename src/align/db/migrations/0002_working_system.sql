@@ -20,6 +20,8 @@ alter table idempotency_keys
 
 create table project_members (
     organization_id uuid not null,
+    -- What its events name.
+    id uuid not null default gen_random_uuid(),
     project_id uuid not null,
     user_id uuid not null,
     created_at timestamptz not null default now(),
@@ -31,7 +33,8 @@ create table project_members (
 alter table api_keys
     -- A key with a source binding syncs only as this externalSystem.
     add column source_binding text,
-    -- After a rotation the old secret stays valid for an overlap.
+    -- After a rotation the old secret, the number before, stays valid for an overlap.
+    add column secret_number integer not null default 1,
     add column previous_digest bytea
         constraint api_key_previous_digest_is_sha256 check (length(previous_digest) = 32),
     add column previous_valid_until timestamptz,
@@ -48,6 +51,8 @@ alter table time_entries
 -- For lists, summaries and checksums by day. Deleted entries are not in them; the condition also keeps the sync's
 -- look-up by id off this index (see 0001).
 create index time_entries_by_day on time_entries (organization_id, work_date, id) where deleted_at is null;
+-- Deleted entries are few. Lists of links leave theirs out.
+create index time_entries_deleted on time_entries (organization_id, id) where deleted_at is not null;
 
 -- A sync finds its entry through this type, so nothing else may be linked as one.
 alter table integration_links
