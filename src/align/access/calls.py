@@ -86,7 +86,7 @@ class Calls:
     """Makes operations from domain functions."""
 
     def __init__(self, admission: Admission, pool: asyncpg.Pool) -> None:
-        self._admission = admission
+        self.admission = admission
         self._pool = pool
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -102,7 +102,7 @@ class Calls:
         """An operation that changes nothing: a GET, unless `described` says otherwise."""
 
         async def handle(request: Request) -> Answer:
-            caller = await self._admission.admit(request, access)
+            caller = await self.admission.admit(request, access)
             check_plan(caller, access)
             return await _refusing(act, Call(request, caller, self._pool, self._pool))
 
@@ -128,7 +128,7 @@ class Calls:
 
         async def handle(request: Request) -> Answer:
             text = await request.body()
-            caller = await self._admission.admit(request, access)
+            caller = await self.admission.admit(request, access)
             repeat = _repeat(request, caller, text, answers_secret)
             async with self._turn(caller), self._pool.acquire() as tx, tx.transaction():
                 await _take_turn(tx, caller, repeat)

@@ -1,7 +1,8 @@
 """Writes the OpenAPI 3.1 document from the table of operations and the structs that decode and describe them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import msgspec
 
@@ -107,7 +108,7 @@ def _types(operation: Operation) -> Iterable[type]:
         yield operation.request
     for success in operation.successes:
         if success.type is not None:
-            yield success.type
+            yield from get_args(success.type) or (success.type,)
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
             media["example"] = operation.request_example
         result["requestBody"] = {
             "required": operation.request_required,
-            "content": {"application/json": media},
+            "content": {operation.request_media_type: media},
         }
     return result
 
@@ -165,9 +166,9 @@ def _successes(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _content(success: Success, kind: type) -> dict[str, Any]:
+def _content(success: Success, kind: type | UnionType) -> dict[str, Any]:
     return {
-        "application/json": {"schema": _reference(kind), "example": success.example},
+        success.media_type: {"schema": _reference(kind), "example": success.example},
         **{media_type: {"schema": {"type": "string"}} for media_type in success.media_types},
     }
 
@@ -232,5 +233,7 @@ def _headers(headers: Iterable[Header]) -> dict[str, Any]:
     return {header.name: {"description": header.description, "schema": dict(header.schema)} for header in headers}
 
 
-def _reference(kind: type) -> dict[str, str]:
+def _reference(kind: type | UnionType) -> dict[str, Any]:
+    if isinstance(kind, UnionType):
+        return {"oneOf": [_reference(one) for one in get_args(kind)]}
     return {"$ref": _REFERENCE.format(name=kind.__name__)}
