@@ -16,6 +16,7 @@ from align.access.authentication import Authentication
 from align.access.calls import Calls
 from align.api_keys import me
 from align.db.pool import open_pool
+from align.links import api as links
 from align.settings import Settings
 from align.time_entries import api as time_entries
 from align.time_entries import rows
@@ -102,7 +103,11 @@ class Server:
 
 def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
     """The table of all operations."""
-    return [*time_entries.operations(calls, sync, batch), me.operation(calls)]
+    return [
+        *time_entries.operations(calls, sync, batch),
+        *links.operations(calls),
+        me.operation(calls),
+    ]
 
 
 def openapi_document(table: list[Operation]) -> bytes:
