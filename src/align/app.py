@@ -17,9 +17,10 @@ from align.access.calls import Calls
 from align.api_keys import me
 from align.db.pool import open_pool
 from align.links import api as links
+from align.organizations import period_lock_api
 from align.settings import Settings
 from align.time_entries import api as time_entries
-from align.time_entries import rows
+from align.time_entries import lifecycle_api, rows
 from align.time_entries.batch import Batch
 from align.time_entries.coalescer import Coalescer
 from align.time_entries.rows import Outcome, SyncRow
@@ -106,6 +107,8 @@ def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
     return [
         *time_entries.operations(calls, sync, batch),
         *links.operations(calls),
+        *lifecycle_api.operations(calls),
+        *period_lock_api.operations(calls),
         me.operation(calls),
     ]
 
