@@ -18,6 +18,7 @@ from align.api_keys import me
 from align.db.pool import open_pool
 from align.links import api as links
 from align.organizations import period_lock_api
+from align.reconciliation import api as reconciliation
 from align.settings import Settings
 from align.time_entries import api as time_entries
 from align.time_entries import lifecycle_api, rows
@@ -110,6 +111,7 @@ def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
         *lifecycle_api.operations(calls),
         *period_lock_api.operations(calls),
         me.operation(calls),
+        *reconciliation.operations(calls),
     ]
 
 
