@@ -14,9 +14,10 @@ from align import __version__
 from align.access.admission import Admission
 from align.access.authentication import Authentication
 from align.access.calls import Calls
-from align.api_keys import me
+from align.api_keys import api as api_keys
 from align.db.pool import open_pool
 from align.links import api as links
+from align.organizations import api as organizations
 from align.organizations import period_lock_api
 from align.reconciliation import api as reconciliation
 from align.settings import Settings
@@ -78,7 +79,7 @@ class Server:
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
         batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
-        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer))
+        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer), self._settings)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -103,14 +104,15 @@ class Server:
         return application
 
 
-def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
+def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> list[Operation]:
     """The table of all operations."""
     return [
         *time_entries.operations(calls, sync, batch),
         *links.operations(calls),
         *lifecycle_api.operations(calls),
         *period_lock_api.operations(calls),
-        me.operation(calls),
+        *organizations.operations(calls),
+        *api_keys.operations(calls, settings.rate_limit_per_minute),
         *reconciliation.operations(calls),
     ]
 
