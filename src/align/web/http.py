@@ -142,8 +142,8 @@ class Answer:
         self.content_type = content_type
 
 
-# Says that there is no body, and must not say its length (RFC 9110, section 8.6).
-NO_CONTENT = 204
+# These have no body, and must not say its length (RFC 9110, section 8.6).
+WITHOUT_BODY = (204, 304)
 _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
