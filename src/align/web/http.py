@@ -150,7 +150,7 @@ _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b
 def header_list(request: Request, answer: Answer) -> HeaderList:
     """All headers of the answer, with those that every answer carries."""
     headers = [(b"x-request-id", request.id.encode()), *_COMMON_HEADERS]
-    if answer.status != NO_CONTENT:
+    if answer.status not in WITHOUT_BODY:
         headers.insert(0, (b"content-type", answer.content_type.encode()))
         if not isinstance(answer, StreamedAnswer):
             headers.append((b"content-length", b"%d" % len(answer.body)))
