@@ -10,7 +10,7 @@ from align.api_keys import api_keys, granting, me
 from align.api_keys.api_keys import ApiKey
 from align.api_keys.requests import MINT, QUERY, ROTATE, ApiKeys, ApiKeysQuery, MintApiKey, MintedApiKey, with_text
 from align.roles import KEY_MINTERS
-from align.web.http import NO_CONTENT, Answer
+from align.web.http import Answer
 from align.web.operation import Access, Operation, Success
 
 READ = Access(scope="any", roles=KEY_MINTERS, permission="read:api_keys")
@@ -175,4 +175,4 @@ async def _rotated(call: Call) -> Answer:
 async def _revoked(call: Call) -> Answer:
     found = await granting.visible(call)
     await api_keys.revoke(call.db, call.organization_id, found.id, actor=call.actor)
-    return Answer(NO_CONTENT, b"")
+    return Answer(204, b"")
