@@ -15,6 +15,8 @@ from align.access.admission import Admission
 from align.access.authentication import Authentication
 from align.access.calls import Calls
 from align.api_keys import api as api_keys
+from align.changes import api as changes
+from align.changes import housekeeping
 from align.db.pool import open_pool
 from align.links import api as links
 from align.organizations import api as organizations
@@ -83,11 +85,15 @@ class Server:
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
-            clean_up = asyncio.create_task(_clean_up(pool))
+            tasks = [
+                asyncio.create_task(_clean_up(pool)),
+                *housekeeping.tasks(pool, self._settings.event_retention_days),
+            ]
             yield
-            clean_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await clean_up
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await coalescer.drain()
             await asyncio.gather(writer.close(), batch_writer.close(), pool.close(), limiter.close())
             metrics.forget_process()
@@ -112,6 +118,7 @@ def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> li
         *lifecycle_api.operations(calls),
         *period_lock_api.operations(calls),
         *organizations.operations(calls),
+        *changes.operations(calls),
         *api_keys.operations(calls, settings.rate_limit_per_minute),
         *reconciliation.operations(calls),
     ]

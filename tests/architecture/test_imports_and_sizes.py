@@ -26,6 +26,7 @@ LAYERS = (
     ("tickets",),
     ("api_keys",),
     ("time_entries",),
+    ("changes",),
     ("demo",),
     ("app",),
     ("server",),

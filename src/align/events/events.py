@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,12 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 OPERATOR = Actor()
+
+# What events are about.
+EntityType = Literal[
+    "time_entry", "project", "project_member", "ticket", "user", "integration_link", "api_key", "organization"
+]
+ENTITY_TYPES: tuple[EntityType, ...] = get_args(EntityType)
 
 queries = sql.load(Path(__file__).with_name("events.sql"))
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import structlog
@@ -24,6 +24,9 @@ MAXIMUM_DISCARDED_BYTES = 16 * 1024 * 1024
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _JSON = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+# Where a request that waits leaves its wish to be told that the server stops; the protocol looks for it.
+ON_STOP = "align.on_stop"
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -91,6 +94,10 @@ class Request:
             except TimeoutError:
                 raise _stalled() from None
             yield part
+
+    def tell_when_server_stops(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when the server begins to stop, so that a request which only waits can end."""
+        cast(dict[str, Any], self.scope)[ON_STOP] = tell
 
     async def _next_part(self) -> tuple[bytes, bool]:
         if self.receive is None:

@@ -33,6 +33,11 @@ SYNC_QUEUE_SECONDS = Histogram(
 SYNC_RETRIED_STATEMENTS = Counter(
     "align_sync_retried_statements", "Sync statements that failed and were retried row by row."
 )
+CHANGES_DELAY_SECONDS = Gauge(
+    "align_changes_delay_seconds",
+    "How long the change feed is held back by the oldest transaction that writes.",
+    multiprocess_mode="livemax",
+)
 
 _outcome_counters: dict[str, Callable[[], None]] = {}
 

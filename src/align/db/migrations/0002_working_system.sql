@@ -5,7 +5,9 @@ alter table organizations
     add column locked_until date,
     -- Where the kept part of the change feed begins: what lies at or before it was deleted by retention.
     add column events_deleted_through_epoch integer,
-    add column events_deleted_through xid8;
+    add column events_deleted_through xid8,
+    -- The last deleted event: who has read it has missed nothing.
+    add column events_deleted_through_id uuid;
 
 alter table users
     -- json as text, as the inviting system sent it.
