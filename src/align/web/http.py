@@ -150,7 +150,9 @@ class Answer:
 
 
 # These have no body, and must not say its length (RFC 9110, section 8.6).
-WITHOUT_BODY = (204, 304)
+NO_CONTENT = 204
+NOT_MODIFIED = 304
+WITHOUT_BODY = (NO_CONTENT, NOT_MODIFIED)
 _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
