@@ -42,8 +42,8 @@ class Success(msgspec.Struct, frozen=True):
     headers: tuple[Header, ...] = ()
     # Of `type`, which for application/x-ndjson is what one line holds.
     media_type: str = "application/json"
-    # Other forms of the same answer, such as text/csv.
-    media_types: tuple[str, ...] = ()
+    # Other forms of the same answer, such as text/csv, each with an example.
+    media_types: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
