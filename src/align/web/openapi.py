@@ -169,7 +169,10 @@ def _successes(operation: Operation) -> dict[str, Any]:
 def _content(success: Success, kind: type | UnionType) -> dict[str, Any]:
     return {
         success.media_type: {"schema": _reference(kind), "example": success.example},
-        **{media_type: {"schema": {"type": "string"}} for media_type in success.media_types},
+        **{
+            media_type: {"schema": {"type": "string"}, "example": example}
+            for media_type, example in success.media_types.items()
+        },
     }
 
 
