@@ -24,7 +24,7 @@ from align.organizations import period_lock_api
 from align.reconciliation import api as reconciliation
 from align.settings import Settings
 from align.time_entries import api as time_entries
-from align.time_entries import lifecycle_api, rows
+from align.time_entries import entries_api, lifecycle_api, rows
 from align.time_entries.batch import Batch
 from align.time_entries.coalescer import Coalescer
 from align.time_entries.rows import Outcome, SyncRow
