@@ -115,6 +115,7 @@ def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> li
     return [
         *time_entries.operations(calls, sync, batch),
         *links.operations(calls),
+        *entries_api.operations(calls),
         *lifecycle_api.operations(calls),
         *period_lock_api.operations(calls),
         *organizations.operations(calls),
