@@ -102,8 +102,8 @@ async def _listed(call: Call, query: Listing | ProjectListing, found: Found) -> 
     if csv_form.is_asked_for(call):
         return await csv_form.answer(call.request, "time-entries", search.csv_lines(call.db, found))
     if query.cursor is UNSET:
-        lines, total = await search.page(call.db, found, query.page_size, query.offset)
-        return page(query, total, [msgspec.Raw(line.encode()) for line in lines])
+        lines, total = await search.page(call.db, found, query.page_size, query.as_page().offset)
+        return page(query.as_page(), total, [msgspec.Raw(line.encode()) for line in lines])
     if any(name == "page" for name, _ in call.request.query_pairs()):
         raise invalid([Problem("page", "not_with_cursor", "does not go with cursor; leave one of them out")])
     lines, next_cursor = await search.after(call.db, found, query.cursor, query.page_size)
@@ -120,7 +120,7 @@ async def _summarize(call: Call) -> Answer:
     return ok(summary)
 
 
-def _chosen(call: Call, query: filters.OrganizationFilters) -> tuple[object, ...]:
+def _chosen(call: Call, query: Listing | summaries.Grouping) -> tuple[object, ...]:
     """The filters, within what the key sees: of a project that it does not see there is nothing."""
     named = None if query.project_id is UNSET else query.project_id
     project_id = named or call.caller.scoped_project_id

@@ -16,8 +16,12 @@ FIRST_DAY = datetime.date(1970, 1, 1)
 LAST_DAY = datetime.date(2200, 12, 31)
 
 
+# A filter of what is not of one project already.
+ProjectId = Annotated[UUID, Meta(description="Of this project.")]
+
+
 class Filters(msgspec.Struct, rename="camel", kw_only=True):
-    """The filters of a list of one project; each narrows it further."""
+    """The filters of lists and summaries; each narrows further."""
 
     start_date: Annotated[datetime.date, Meta(description="First day, `YYYY-MM-DD`.")] | UnsetType = UNSET
     end_date: Annotated[datetime.date, Meta(description="Last day, `YYYY-MM-DD`.")] | UnsetType = UNSET
@@ -47,12 +51,6 @@ class Filters(msgspec.Struct, rename="camel", kw_only=True):
         ]
         | UnsetType
     ) = UNSET
-
-
-class OrganizationFilters(Filters, rename="camel", kw_only=True):
-    """The filters of a list of the whole organisation."""
-
-    project_id: Annotated[UUID, Meta(description="Of this project.")] | UnsetType = UNSET
 
 
 def arguments(filters: Filters, project_id: UUID | None) -> tuple[object, ...]:

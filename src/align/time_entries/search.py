@@ -14,8 +14,8 @@ from msgspec import Meta, UnsetType
 from align.db import sql
 from align.time_entries import cursors
 from align.time_entries.cursors import Position
-from align.time_entries.filters import Filters, OrganizationFilters
-from align.web.query import Page
+from align.time_entries.filters import Filters, ProjectId
+from align.web.query import MAXIMUM_PAGE_SIZE, Page
 
 if TYPE_CHECKING:
     import asyncpg
@@ -31,9 +31,11 @@ CSV_HEAD = (
 )
 
 
-class _Listing(Page, rename="camel", kw_only=True):
-    """What every list of time entries takes beside its filters."""
+class ProjectListing(Filters, rename="camel", kw_only=True):
+    """The parameters of `GET /projects/{id}/time-entries`."""
 
+    page: Annotated[int, Meta(ge=1, le=10_000_000, description="Page, from 1.")] = 1
+    page_size: Annotated[int, Meta(ge=1, le=MAXIMUM_PAGE_SIZE, description="Members of a page.")] = 25
     sort: Annotated[
         SortName, Meta(description="Order; `-` is descending. Equal ones follow by id in the same direction.")
     ] = "-workDate"
@@ -49,13 +51,15 @@ class _Listing(Page, rename="camel", kw_only=True):
         | UnsetType
     ) = msgspec.UNSET
 
+    def as_page(self) -> Page:
+        """The page that is asked for."""
+        return Page(page=self.page, page_size=self.page_size)
 
-class ProjectListing(_Listing, Filters, rename="camel", kw_only=True):
-    """The parameters of `GET /projects/{id}/time-entries`."""
 
-
-class Listing(_Listing, OrganizationFilters, rename="camel", kw_only=True):
+class Listing(ProjectListing, rename="camel", kw_only=True):
     """The parameters of `GET /time-entries`."""
+
+    project_id: ProjectId | UnsetType = msgspec.UNSET
 
 
 class Sort(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from align.db import sql
 from align.errors import ApiError, Problem, invalid
 from align.time_entries import csv_form, duration
-from align.time_entries.filters import OrganizationFilters
+from align.time_entries.filters import Filters, ProjectId
 from align.time_entries.model import Status
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
 _TEXTS = ("projectName", "userName", "entryTitle", "source")
 
 
-class Grouping(OrganizationFilters, rename="camel", kw_only=True):
+class Grouping(Filters, rename="camel", kw_only=True):
     """The parameters of `GET /time-entries/summary`."""
 
+    project_id: ProjectId | UnsetType = UNSET
     group_by: Annotated[
         list[
             Annotated[
