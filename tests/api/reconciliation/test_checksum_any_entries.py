@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from align.external_names import external_name_problem, nfc
-from tests.api.reconciling import Entry, checksum, grouped, summed, synced
+from tests.api.reconciliation.reconciling import Entry, checksum, grouped, summed, synced
 from tests.conftest import World
 
 STATUSES = ("draft", "submitted", "approved", "rejected", "locked", "invoiced")

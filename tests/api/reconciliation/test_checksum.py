@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tests.api.conftest import refusal, stored, validation_error
-from tests.api.reconciling import CHECKSUM_PATH, JANUARY, checksum, digest, grouped, summed, synced
+from tests.api.reconciliation.reconciling import CHECKSUM_PATH, JANUARY, checksum, digest, grouped, summed, synced
 
 
 @pytest.fixture

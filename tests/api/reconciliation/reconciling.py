@@ -75,6 +75,11 @@ async def checksum(world: World, client: httpx.AsyncClient, **parameters: object
     return response.json()
 
 
+def listed(entry: Entry, **changes: object) -> Entry:
+    """The three members that every line has, and `changes`."""
+    return {name: entry[name] for name in ("externalId", "workDate", "minutes")} | changes
+
+
 def lines_of(entries: Iterable[object]) -> bytes:
     """The entries as lines; bytes stay as they are."""
     return b"".join(
