@@ -26,7 +26,7 @@ def codes(operation: dict[str, Any]) -> dict[str, set[str]]:
             each["properties"]["error"]["const"] for each in response["content"]["application/json"]["schema"]["oneOf"]
         }
         for status, response in operation["responses"].items()
-        if not status.startswith("2")
+        if not status.startswith(("2", "3"))
     }
 
 
