@@ -1,5 +1,10 @@
 -- name: time_entries
-select e.id, {{ ../time_entries/entry_json }} || '}' as json
+-- As GET /time-entries/{id} has them; a test compares.
+select e.id, {{ ../time_entries/entry_json }}
+    || ',"externalMetadata":' || coalesce(e.external_metadata, 'null')
+    || ',"integrationLinks":' || {{ ../time_entries/links_json }}
+    || ',"statusReason":' || coalesce(to_json(e.status_reason)::text, 'null')
+    || ',"invoiceReference":' || coalesce(to_json(e.invoice_reference)::text, 'null') || '}' as json
 from time_entries e
 where e.organization_id = $1 and e.id = any ($2::uuid[]) and e.deleted_at is null
     and ($3::uuid is null or e.project_id = $3)
