@@ -18,11 +18,15 @@ from align.api_keys import api as api_keys
 from align.changes import api as changes
 from align.changes import housekeeping
 from align.db.pool import open_pool
+from align.invitations import api as invitations
 from align.links import api as links
 from align.organizations import api as organizations
 from align.organizations import period_lock_api
+from align.projects import api as projects
+from align.projects import members_api
 from align.reconciliation import api as reconciliation
 from align.settings import Settings
+from align.tickets import api as tickets
 from align.time_entries import api as time_entries
 from align.time_entries import entries_api, lifecycle_api, rows
 from align.time_entries.batch import Batch
@@ -31,6 +35,7 @@ from align.time_entries.rows import Outcome, SyncRow
 from align.time_entries.session import QUERIES
 from align.time_entries.sync import Sync
 from align.time_entries.writer import Writer
+from align.users import api as users
 from align.web import metrics, openapi, pages
 from align.web.application import Application
 from align.web.operation import PREFIX, Operation
@@ -114,6 +119,11 @@ def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> li
     """The table of all operations."""
     return [
         *time_entries.operations(calls, sync, batch),
+        *users.operations(calls),
+        *invitations.operations(calls),
+        *projects.operations(calls),
+        *members_api.operations(calls),
+        *tickets.operations(calls),
         *links.operations(calls),
         *entries_api.operations(calls),
         *lifecycle_api.operations(calls),

@@ -23,6 +23,7 @@ LAYERS = (
     ("organizations",),
     ("users",),
     ("projects",),
+    ("invitations",),
     ("tickets",),
     ("api_keys",),
     ("time_entries",),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from align.db import sql
 from align.errors import ApiError, Problem, invalid
@@ -43,6 +43,8 @@ class ExternalRef(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     external_type: ExternalName
     external_id: ExternalName
 
+
+EXTERNAL_REF_EXAMPLE = {"provider": "jira", "externalType": "issue", "externalId": "WEB-42"}
 
 # What the type of a member `externalRef` can't say, for bodies that have one.
 REF_CHECKS: dict[str, Check] = {
@@ -102,6 +104,16 @@ async def known(
             "external_ref_conflict", "externalRef", f"the reference names a {found.align_entity_type} already"
         )
     return found.align_entity_id
+
+
+async def named(
+    tx: asyncpg.Connection, organization_id: UUID, sent: ExternalRef | UnsetType, entity_type: EntityType
+) -> tuple[ExternalRef | None, UUID | None]:
+    """For a create: the checked reference that came with it, if any, and what it names already. Raises as `known`."""
+    if sent is UNSET:
+        return None, None
+    ref = checked(sent)
+    return ref, await known(tx, organization_id, ref, entity_type)
 
 
 async def link(
