@@ -11,9 +11,9 @@ import asyncpg
 
 from align.db import sql
 from align.db.pool import STATEMENT_TIMEOUT_MILLISECONDS, SYNC_APPLICATION_NAME
-from align.errors import ApiError
+from align.errors import ApiError, Problem, invalid
 from align.events import events
-from align.refusals import NotFound, Refused
+from align.refusals import NotFound
 
 queries = sql.load(Path(__file__).with_name("period_lock.sql"))
 
@@ -69,8 +69,8 @@ async def move(
 ) -> None:
     """Lock everything up to `until` (None: nothing). The same day again is no change and writes no event.
 
-    What the lock promises holds only after `wait_for_older_syncs`, once this is committed. Raises NotFound, and Refused
-    when days would be opened without a reason.
+    What the lock promises holds only after `wait_for_older_syncs`, once this is committed. Raises NotFound, and
+    ApiError 400 when days would be opened without a reason.
     """
     row = await tx.fetchrow(queries.get_locked_until_for_change, organization_id)
     if row is None:
@@ -80,7 +80,7 @@ async def move(
         return
     opens = await opens_days(tx, organization_id, until)
     if opens and reason is None:
-        raise Refused("reason", "is required to open locked days: say why")
+        raise invalid([Problem("reason", "required", "is required to open locked days: say why")])
     await tx.execute(queries.set_locked_until, organization_id, until)
     await events.record(
         tx,
