@@ -14,6 +14,7 @@ from align.api_keys import api_keys
 from align.api_keys.api_keys import ApiKey
 from align.db import sql
 from align.errors import ApiError
+from align.external_names import nfc
 from align.projects import projects
 from align.refusals import NotFound
 from align.roles import ADMINS, PERMISSIONS
@@ -87,7 +88,8 @@ def check_powers(caller: Caller, permissions: Sequence[str] | None, source_bindi
                 f"permissions: the calling key can't give {what}; it has: {', '.join(caller.permissions)}",
                 requiredPermission=lacking[0],
             )
-    if caller.source_binding is not None and source_binding != caller.source_binding:
+    source = None if source_binding is None else nfc(source_binding)
+    if caller.source_binding not in (None, source):
         raise ApiError(
             "source_violation",
             f"sourceBinding: the calling key is bound to '{caller.source_binding}', and so must be those it gives out",
