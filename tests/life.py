@@ -51,7 +51,10 @@ async def events_of(world: World, entity_id: UUID) -> list[dict[str, Any]]:
         world.organization_id,
         entity_id,
     )
-    return [{**row, "before": json.loads(row["before"] or "null"), "after": json.loads(row["after"])} for row in rows]
+    return [
+        {**row, "before": json.loads(row["before"] or "null"), "after": json.loads(row["after"] or "null")}
+        for row in rows
+    ]
 
 
 async def headers_of(world: World, role: str, **options: object) -> dict[str, str]:
