@@ -33,13 +33,14 @@ class Delay:
         self._horizon = 0
         self._since = 0.0
 
-    async def measure(self) -> None:
-        """Renew the metric."""
+    async def measure(self) -> float:
+        """Renew the metric; returns the seconds."""
         row = await self._pool.fetchrow(_queries.oldest_writer)
         if not row["is_held"] or row["horizon"] != self._horizon:
             self._horizon, self._since = row["horizon"], time.monotonic()
         seconds = max(row["seconds"], time.monotonic() - self._since) if row["is_held"] else 0.0
         CHANGES_DELAY_SECONDS.set(seconds)
+        return seconds
 
 
 async def delete_old_events(pool: asyncpg.Pool, days: int) -> int:
@@ -67,7 +68,7 @@ def tasks(pool: asyncpg.Pool, retention_days: int) -> list[asyncio.Task[None]]:
     return started
 
 
-async def _repeat(work: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
+async def _repeat(work: Callable[[], Awaitable[object]], pause_seconds: float) -> None:
     while True:
         try:
             await work()
