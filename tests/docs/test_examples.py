@@ -6,7 +6,14 @@ import pytest
 
 from tests.docs.markdown import DOCUMENTS, ROOT, blocks
 
-WITH_EXAMPLES = ["README.md", "docs/quick-start.md", "docs/senders-guide.md", "docs/api.md", "docs/cli.md"]
+WITH_EXAMPLES = [
+    "README.md",
+    "docs/quick-start.md",
+    "docs/senders-guide.md",
+    "docs/api.md",
+    "docs/cli.md",
+    "docs/keys.md",
+]
 RUNNABLE = ("sh", "python", "http")
 
 
