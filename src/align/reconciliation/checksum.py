@@ -12,6 +12,7 @@ from align.access.calls import Call, ok
 from align.db import sql
 from align.reconciliation import period
 from align.reconciliation.period import Period
+from align.reconciliation.snapshot import snapshot
 from align.web.http import Answer
 from align.web.query import Query
 
@@ -68,14 +69,16 @@ QUERY = Query(ChecksumQuery)
 
 async def answer(call: Call) -> Answer:
     """`GET /integration/checksum`."""
-    return ok(await checksum(call.db, call.organization_id, period.read(call, QUERY)))
+    wanted = period.read(call, QUERY)
+    async with snapshot(call.pool) as tx:
+        return ok(await checksum(tx, call.organization_id, wanted))
 
 
 async def checksum(
-    db: asyncpg.Pool | asyncpg.Connection, organization_id: UUID, wanted: ChecksumQuery, maximum: int = MAXIMUM_ENTRIES
+    tx: asyncpg.Connection, organization_id: UUID, wanted: ChecksumQuery, maximum: int = MAXIMUM_ENTRIES
 ) -> Checksum:
     """The sums. Raises ApiError 400 when there are more than `maximum` entries."""
-    *groups, total = await db.fetch(
+    *groups, total = await tx.fetch(
         queries.checksum,
         organization_id,
         wanted.external_system,

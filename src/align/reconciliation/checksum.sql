@@ -1,6 +1,5 @@
 -- name: checksum
--- Day by day (time_entries_by_day), each entry with its links (integration_links_by_entity). The group without a key is
--- the whole. In "C", text is ordered by its bytes, which are UTF-8 here.
+-- The group without a key is the whole. In "C", text is ordered by its bytes, which are UTF-8 here.
 with found as (
     select
         case $5::text
@@ -14,11 +13,7 @@ with found as (
             l.external_id, e'\t', e.minutes, e'\t', to_char(e.work_date, 'YYYY-MM-DD'),
             case when $6::boolean then e'\t' || e.status end, e'\n'
         ) as line
-    from time_entries e
-    join integration_links l
-        on l.organization_id = e.organization_id and l.align_entity_type = 'time_entry' and l.align_entity_id = e.id
-        and l.provider = $2 and l.external_type = 'time_entry'
-    where e.organization_id = $1 and e.work_date between $3 and $4 and e.deleted_at is null
+    {{ of_period }}
     limit $7
 )
 select

@@ -12,6 +12,7 @@ from align.reconciliation import comparing, period
 from align.reconciliation.comparing import List
 from align.reconciliation.differences import BYTES_IN_MEMORY, Differences
 from align.reconciliation.period import Period
+from align.reconciliation.snapshot import snapshot
 from align.time_entries import batch_body, refusing
 from align.web import body as bodies
 from align.web.http import Answer, StreamedAnswer
@@ -76,7 +77,7 @@ class Reconcile:
         try:
             listed = List(file)
             await listed.read(wanted.external_system, call.request.id, found, strict=call.caller.strict)
-            async with call.pool.acquire() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
+            async with snapshot(call.pool) as tx:
                 await comparing.compare(tx, call.organization_id, wanted, listed, found)
         finally:
             self._room.release()

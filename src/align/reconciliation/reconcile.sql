@@ -1,11 +1,6 @@
 -- name: entries_of_period
--- As the checksum finds them.
 select {{ compared }}
-from time_entries e
-join integration_links l
-    on l.organization_id = e.organization_id and l.align_entity_type = 'time_entry' and l.align_entity_id = e.id
-    and l.provider = $2 and l.external_type = 'time_entry'
-where e.organization_id = $1 and e.work_date between $3 and $4 and e.deleted_at is null
+{{ of_period }}
 order by e.work_date, e.id
 
 -- name: entries_of_external_ids
