@@ -12,6 +12,7 @@ WITH_EXAMPLES = [
     "docs/senders-guide.md",
     "docs/api.md",
     "docs/cli.md",
+    "docs/life-cycle.md",
     "docs/keys.md",
 ]
 RUNNABLE = ("sh", "python", "http")
