@@ -100,7 +100,8 @@ async def list_audit_events(call: Call) -> Answer:
         since=_given(query.since),
         before=_given(query.before),
     )
-    total, events = await audit.find(call.db, call.organization_id, filters, query.page_size, query.offset)
+    async with call.pool.acquire() as connection, connection.transaction(readonly=True):
+        total, events = await audit.find(connection, call.organization_id, filters, query.page_size, query.offset)
     return page(query, total, events)
 
 

@@ -60,12 +60,13 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def find(
-    connection: asyncpg.Connection | asyncpg.Pool, organization_id: UUID, filters: Filters, limit: int, offset: int
+    tx: asyncpg.Connection, organization_id: UUID, filters: Filters, limit: int, offset: int
 ) -> tuple[int, list[AuditEvent]]:
     """How many there are, and some of them, newest first."""
+    await tx.execute(_queries.plan_by_index)
     arguments = (organization_id, *msgspec.structs.astuple(filters))
-    total = await connection.fetchval(_queries.count_events, *arguments)
-    rows = await connection.fetch(_queries.list_events, *arguments, limit, offset)
+    total = await tx.fetchval(_queries.count_events, *arguments)
+    rows = await tx.fetch(_queries.list_events, *arguments, limit, offset)
     return total, [_event(row) for row in rows]
 
 
