@@ -26,7 +26,7 @@ def test_the_table_is_that_of_the_program():
         ]
         for line in TRANSITIONS.values()
     ]
-    assert TIME_KEEPERS == EVERYBODY - {"client"}
+    assert EVERYBODY - {"client"} == TIME_KEEPERS
 
 
 def test_the_diagram_shows_every_transition_and_no_other():
