@@ -50,13 +50,16 @@ class Authentication:
         self._pool = pool
         self._remembered: dict[str, tuple[float, Caller]] = {}
 
-    async def caller(self, text: str | None) -> Caller:
-        """The caller with this key. Raises ApiError 401 for a key that is missing, not ours, expired or revoked."""
+    async def caller(self, text: str | None, db: asyncpg.Connection | None = None) -> Caller:
+        """The caller with this key, as `db` sees it, or any connection.
+
+        Raises ApiError 401 for a key that is missing, not ours, expired or revoked.
+        """
         if text is None:
             raise unauthorized("key_missing", "send an API key, as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")
         if not key_text.is_well_formed(text):
             raise unauthorized("key_invalid", "this is not an API key of Align; is it cut off or mistyped?")
-        row = await self._pool.fetchrow(_QUERIES.identify, key_text.digest(text))
+        row = await (db or self._pool).fetchrow(_QUERIES.identify, key_text.digest(text))
         if row is None:
             raise unauthorized("key_invalid", "no such API key exists here")
         for state, refusal in _REFUSALS.items():

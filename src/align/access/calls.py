@@ -132,6 +132,7 @@ class Calls:
             repeat = _repeat(request, caller, text, answers_secret)
             async with self._turn(caller), self._pool.acquire() as tx, tx.transaction():
                 await _take_turn(tx, caller, repeat)
+                caller = await self.admission.confirm(tx, request, access)
                 if repeat is not None and (kept := await kept_answers.find(request, tx, repeat)):
                     return kept
                 check_plan(caller, access)
