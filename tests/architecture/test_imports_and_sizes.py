@@ -27,6 +27,7 @@ LAYERS = (
     ("tickets",),
     ("api_keys",),
     ("time_entries",),
+    ("reconciliation",),
     ("changes",),
     ("demo",),
     ("app",),

@@ -28,6 +28,20 @@ _CHECKSUM_EXAMPLE = {
 }
 
 
+_RECONCILE = (
+    "The sender posts its entries of a range of days, one a line (`application/x-ndjson`, up to "
+    f"{MAXIMUM_LINES:,} lines), and gets one line for each difference, then one with the counts; without that "
+    "the answer was cut. Nothing is changed.\n\n"
+    "`missing`: in the list, but not here, or deleted here. `extra`: here, on a day of the range, but not in "
+    "the list. `different`: on both sides, with other values; of each line those members are compared that it "
+    "has. An entry that lies on a day outside the range here differs in `workDate`. `invalid` and `duplicate` "
+    "are lines that were not compared; an entry here is not `extra` if its external id stands in an invalid "
+    "line.\n\n"
+    "All is compared on one snapshot of the data. The call counts as one request against the rate limit, and "
+    "as one more for each further 1,000 lines."
+)
+
+
 def operations(calls: Calls) -> list[Operation]:
     """The operations, with their handlers."""
     return [_checksum(calls), _reconcile(calls)]
@@ -68,18 +82,7 @@ def _reconcile(calls: Calls) -> Operation:
         name="reconcileTimeEntries",
         tag="Integration",
         summary="Compare a sender's list with what is stored, entry by entry",
-        description=(
-            "The sender posts its entries of a range of days, one a line (`application/x-ndjson`, up to "
-            f"{MAXIMUM_LINES:,} lines), and gets one line for each difference, then one with the counts; without that "
-            "the answer was cut. Nothing is changed.\n\n"
-            "`missing`: in the list, but not here, or deleted here. `extra`: here, on a day of the range, but not in "
-            "the list. `different`: on both sides, with other values; of each line those members are compared that it "
-            "has. An entry that lies on a day outside the range here differs in `workDate`. `invalid` and `duplicate` "
-            "are lines that were not compared; an entry here is not `extra` if its external id stands in an invalid "
-            "line.\n\n"
-            "All is compared on one snapshot of the data. The call counts as one request against the rate limit, and "
-            "as one more for each further 1,000 lines."
-        ),
+        description=_RECONCILE,
         request=ListedEntry,
         request_media_type=NDJSON,
         request_example={"externalId": "jira-1001", "workDate": "2025-01-15", "minutes": 90},

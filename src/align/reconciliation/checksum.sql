@@ -14,6 +14,8 @@ with found as (
             case when $6::boolean then e'\t' || e.status end, e'\n'
         ) as line
     {{ of_period }}
+    where e.organization_id = $1 and e.work_date between $3 and $4 and e.deleted_at is null
+        and l.provider = $2 and l.external_type = 'time_entry'
     limit $7
 )
 select

@@ -7,5 +7,3 @@ cross join lateral (
     where l.organization_id = e.organization_id and l.align_entity_type = 'time_entry' and l.align_entity_id = e.id
     offset 0
 ) l
-where e.organization_id = $1 and e.work_date between $3 and $4 and e.deleted_at is null
-    and l.provider = $2 and l.external_type = 'time_entry'

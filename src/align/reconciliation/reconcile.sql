@@ -1,6 +1,8 @@
 -- name: entries_of_period
 select {{ compared }}
 {{ of_period }}
+where e.organization_id = $1 and e.work_date between $3 and $4 and e.deleted_at is null
+    and l.provider = $2 and l.external_type = 'time_entry'
 order by e.work_date, e.id
 
 -- name: entries_of_external_ids
