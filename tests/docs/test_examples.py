@@ -10,6 +10,7 @@ WITH_EXAMPLES = [
     "README.md",
     "docs/quick-start.md",
     "docs/senders-guide.md",
+    "docs/changes.md",
     "docs/api.md",
     "docs/cli.md",
     "docs/life-cycle.md",
