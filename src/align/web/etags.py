@@ -8,20 +8,24 @@ from align.errors import ApiError, Problem, invalid
 from align.web.http import Answer, Request
 from align.web.operation import Header
 
-IF_MATCH = Header(
-    "If-Match",
-    "Do it only if the object's ETag is one of these (a list), or it exists at all (`*`); otherwise 412. "
-    "A weak tag (`W/...`) never matches.",
-)
-IF_NONE_MATCH = Header(
-    "If-None-Match", "Answer 304 without a body if the object's ETag is one of these (a list), or `*`."
-)
 ETAG = Header("ETag", "The object's version, in quotes: for `If-Match` of a change and `If-None-Match` of a read.")
 
 # Commas may stand inside a tag, so a list is matched from tag to tag, not split. Empty members are allowed (5.6.1).
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _EACH = re.compile(_TAG)
+# For the documentation: what is sent as ASCII, one line.
+_SCHEMA = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'}
+
+IF_MATCH = Header(
+    "If-Match",
+    "Do it only if the object's ETag is one of these (a list), or it exists at all (`*`); otherwise 412. "
+    "A weak tag (`W/...`) never matches.",
+    _SCHEMA,
+)
+IF_NONE_MATCH = Header(
+    "If-None-Match", "Answer 304 without a body if the object's ETag is one of these (a list), or `*`.", _SCHEMA
+)
 
 
 class Tags(msgspec.Struct, frozen=True):
