@@ -6,10 +6,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 
 from align.ids import new_id
 from tests.conftest import World
+from tests.waiting import until
 
 PREFIX = "/api/v1"
 LIST = f"{PREFIX}/time-entries"
@@ -127,6 +129,17 @@ class Time:
             }
             for row in rows
         ]
+
+
+async def somebody_waits_for(pool: asyncpg.Pool, holder: asyncpg.Connection) -> None:
+    """Return once another connection is blocked by `holder`."""
+
+    async def blocked() -> int:
+        return await pool.fetchval(
+            "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))", holder.get_server_pid()
+        )
+
+    await until(blocked, "statement that waits for the open transaction")
 
 
 def problems(response: httpx.Response) -> list[tuple[str, str]]:
