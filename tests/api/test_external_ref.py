@@ -88,7 +88,7 @@ async def test_invitations_of_one_email_at_the_same_time_make_one_user(world, tw
     assert await world.count("integration_links") == SENDERS
 
 
-@pytest.mark.parametrize(("kind", "other"), permutations(KINDS, 2))
+@pytest.mark.parametrize(("kind", "other"), list(permutations(KINDS, 2)))
 async def test_a_reference_of_another_kind_of_thing_is_refused(office, world, kind, other):
     await office.made(*create(world, other, ref("X-1")))
     async with office.nothing_changed():
