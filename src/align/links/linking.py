@@ -41,20 +41,29 @@ class Belonging(msgspec.Struct, frozen=True):
     source: str | None
 
 
+def queries_for(wanted: Wanted) -> tuple[str, str]:
+    """The queries that count the wanted links and read a page of them, by the narrowest index."""
+    queries = links.queries
+    if None not in (wanted.provider, wanted.external_type, wanted.external_id):
+        return queries.count_links_of_reference, queries.page_of_links_of_reference
+    if wanted.align_entity_id is not None:
+        return queries.count_links_of_entity, queries.page_of_links_of_entity
+    return queries.count_links, queries.page_of_links
+
+
+def parameters(organization_id: UUID, wanted: Wanted) -> tuple[object, ...]:
+    """The first parameters of these queries."""
+    return (organization_id, *msgspec.structs.astuple(wanted))
+
+
 async def list_page(
     db: Any, organization_id: UUID, wanted: Wanted, *, limit: int, offset: int
 ) -> tuple[int, list[IntegrationLink]]:
     """How many links are wanted, and some of them, oldest first. `db` is a pool or a connection."""
-    queries = links.queries
-    if None not in (wanted.provider, wanted.external_type, wanted.external_id):
-        count, page = queries.count_links_of_reference, queries.page_of_links_of_reference
-    elif wanted.align_entity_id is not None:
-        count, page = queries.count_links_of_entity, queries.page_of_links_of_entity
-    else:
-        count, page = queries.count_links, queries.page_of_links
-    parameters = (organization_id, *msgspec.structs.astuple(wanted))
-    total = await db.fetchval(count, *parameters)
-    return total, [IntegrationLink(**row) for row in await db.fetch(page, *parameters, limit, offset)]
+    count, page = queries_for(wanted)
+    given = parameters(organization_id, wanted)
+    total = await db.fetchval(count, *given)
+    return total, [IntegrationLink(**row) for row in await db.fetch(page, *given, limit, offset)]
 
 
 async def add(
