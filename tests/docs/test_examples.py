@@ -14,6 +14,7 @@ WITH_EXAMPLES = [
     "docs/api.md",
     "docs/cli.md",
     "docs/life-cycle.md",
+    "docs/time-entries.md",
     "docs/keys.md",
 ]
 RUNNABLE = ("sh", "python", "http")
