@@ -6,9 +6,11 @@ import pytest
 
 from align.changes import housekeeping
 from align.db import epochs, migrate
+from align.settings import Settings
 from tests.api.conftest import refusal
 from tests.api.following import ask, follow, latest, piece
-from tests.conftest import SYNC_PATH
+from tests.conftest import SYNC_PATH, RunningServer
+from tests.waiting import until
 
 
 async def synced(client, world) -> str:
@@ -132,6 +134,17 @@ async def test_a_reader_who_has_read_all_goes_on_after_all_was_deleted(client, w
     assert await piece(client, world, after=start) == {"data": [], "nextCursor": start, "hasMore": False}
     entry_id = await synced(client, world)
     assert [each["entityId"] for each in await follow(client, world, start)] == [entry_id]
+
+
+async def test_a_server_deletes_old_events_on_its_own_where_it_is_told_to(client, world, database_url, data_dir):
+    await latest(client, world)
+    await age(world, 31)
+    with RunningServer(database_url, Settings(data_dir=data_dir, event_retention_days=30)):
+
+        async def gone() -> bool:
+            return await kept(world) == 0
+
+        await until(gone, "deletion of old events")
 
 
 async def test_events_of_the_retention_are_kept(client, world):

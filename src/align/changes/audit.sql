@@ -4,7 +4,7 @@
 set local enable_seqscan = off
 
 -- name: count_events
-select count(*) from events e where {{ audit_filter }}
+select count(*) from events e where e.organization_id = $1 and {{ audit_filter }}
 
 -- name: list_events
 -- Newest first, in the order of the primary key read backwards. The names are those of today, for events that hold none.
@@ -32,7 +32,7 @@ select
 from (
     select e.*
     from events e
-    where {{ audit_filter }}
+    where e.organization_id = $1 and {{ audit_filter }}
     order by e.feed_epoch desc, e.transaction_id desc, e.id desc
     limit $9 offset $10
 ) e

@@ -1,6 +1,5 @@
 -- Which events `e` the key may see and the query asks for.
-e.organization_id = $1
-and ($2::uuid is null or e.project_id = $2)
+($2::uuid is null or e.project_id = $2)
 and ($3::text is null or e.entity_type = $3)
 and ($4::text is null or e.event_name = $4)
 and ($5::uuid is null or e.entity_id = $5)
