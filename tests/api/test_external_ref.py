@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 from itertools import permutations
 
 import httpx
@@ -132,24 +133,49 @@ async def test_a_reference_is_another_one_in_another_organisation(office, world,
     assert first["id"] != second["id"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_create_whose_link_can_not_be_made_leaves_nothing(office, world, kind, pool):
-    """The reference is taken by a transaction that commits only after the create has looked for it."""
-    before = await world.count(TABLES[kind])
-    async with pool.acquire() as holder:
+@asynccontextmanager
+async def taken_late(world, external_ref, start):
+    """Another program takes the reference, and commits only once the request that `start` begins waits for it.
+
+    Yields the answer.
+    """
+    async with world.pool.acquire() as holder:
         transaction = holder.transaction()
         await transaction.start()
         await holder.execute(
-            "insert into integration_links values "
-            "($1, gen_random_uuid(), 'jira', 'thing', 'X-1', 'project', $2, now())",
+            "insert into integration_links values ($1, gen_random_uuid(), $2, $3, $4, 'project', $5, now())",
             world.organization_id,
+            *external_ref.values(),
             world.archived_project_id,
         )
-        request = asyncio.create_task(office.post(*create(world, kind, ref("X-1"))))
+        request = asyncio.create_task(start())
         blocked = "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
-        await until(lambda: pool.fetchval(blocked, holder.get_server_pid()), "create that waits for the reference")
+        await until(lambda: world.pool.fetchval(blocked, holder.get_server_pid()), "create that waits for a reference")
         await transaction.commit()
-        response = await request
-    assert (response.status_code, refusal(response)["error"]) == (409, "external_ref_conflict")
+        yield await request
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_create_whose_link_can_not_be_made_leaves_nothing(office, world, kind):
+    before = await world.count(TABLES[kind])
+    async with taken_late(world, ref("X-1"), lambda: office.post(*create(world, kind, ref("X-1")))) as response:
+        assert (response.status_code, refusal(response)["error"]) == (409, "external_ref_conflict")
     assert await world.count(TABLES[kind]) == before
     assert await world.count("integration_links") == 1
+
+
+async def test_of_many_invitations_only_the_one_whose_link_can_not_be_made_leaves_nothing(office, world):
+    people = [
+        {"email": f"{name}@example.com", "name": name, "projectIds": [str(world.project_id)], "externalRef": ref(name)}
+        for name in ("first", "taken", "last")
+    ]
+    async with taken_late(
+        world, ref("taken"), lambda: office.post("/users/bulk-invite", {"users": people})
+    ) as response:
+        results = response.json()["results"]
+    assert [result["status"] for result in results] == ["invited", "error", "invited"]
+    assert results[1]["error"]["error"] == "external_ref_conflict"
+    stored = [user["email"] for user in (await office.listed("/users"))["data"]]
+    assert {"first@example.com", "last@example.com"} < set(stored)
+    assert "taken@example.com" not in stored
+    assert (await office.listed(f"/projects/{world.project_id}/members"))["total"] == 2
