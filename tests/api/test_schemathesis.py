@@ -32,6 +32,9 @@ UNSAYABLE = {
     "number_out_of_range": "JSON Schema knows no limit to the length of a number in unknown members",
     "too_long": "the limits of metadata (in bytes) and of names in Unicode NFC are none of JSON Schema's",
     "not_of_project": "whether a ticket exists is no question of form",
+    "not_whole_minutes": "JSON Schema multiplies in floats",
+    "invalid_cursor": "only the server knows which cursors it gave out",
+    "not_with_cursor": "no schema of a parameter speaks of another one",
     "invalid_range": "how far two days lie apart is no question of form",
 }
 # JSON Schema calls 150.0 an integer; the contract's minutes are integers as written (see the tests of fields).
