@@ -39,6 +39,11 @@ UNSAYABLE = {
 }
 # JSON Schema calls 150.0 an integer; the contract's minutes are integers as written (see the tests of fields).
 FRACTION = ("minutes", "wrong_type")
+# One of the two is required, which the structs that make the schemas have no word for.
+EITHER = {("minutes", "required"), ("hours", "required")}
+# The two keys of a summary may stand in one parameter, and must differ.
+TWICE = ("groupBy", "duplicate_parameter")
+PAIRS = {FRACTION, *EITHER, TWICE}
 # The answer to a batch is 200 whatever becomes of its entries, each of which has a status of its own.
 BATCH = f"{SYNC_PATH}/batch"
 # As for a list of lines: the refused ones are named in the answer.
