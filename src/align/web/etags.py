@@ -17,10 +17,6 @@ _EACH = re.compile(_TAG)
 # For the documentation: what is sent as ASCII, one line.
 _SCHEMA = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'}
 
-_SCHEMA = {
-    "type": "string",
-    "pattern": r'^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$',
-}
 IF_MATCH = Header(
     "If-Match",
     "Do it only if the object's ETag is one of these (a list), or it exists at all (`*`); otherwise 412. "
