@@ -46,7 +46,15 @@ EITHER = {("minutes", "required"), ("hours", "required")}
 TWICE = ("groupBy", "duplicate_parameter")
 # Required by what another member says, or by the state of things.
 CONDITIONAL = {("reason", "required"), ("reference", "required")}
-PAIRS = {FRACTION, *EITHER, TWICE, *CONDITIONAL}
+# Of API keys: numbers as minutes, members that go together, and an end that lies in the future.
+OF_KEYS = {
+    ("overlapSeconds", "wrong_type"),
+    ("rateLimitPerMinute", "wrong_type"),
+    ("scopedProjectId", "required"),
+    ("scopedProjectId", "not_with_scope"),
+    ("expiresAt", "out_of_range"),
+}
+PAIRS = {FRACTION, *EITHER, TWICE, *CONDITIONAL, *OF_KEYS}
 # The answer to a batch is 200 whatever becomes of its entries, each of which has a status of its own.
 BATCH = f"{SYNC_PATH}/batch"
 # As for a list of lines: the refused ones are named in the answer.
