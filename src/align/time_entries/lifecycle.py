@@ -108,7 +108,9 @@ def invalid_transition(status: str, action: str) -> ApiError:
     return ApiError(
         "invalid_transition",
         f"the time entry is {status}, which does not allow '{action}'; it allows: {', '.join(allowed)}",
-        **{"from": status, "action": action, "allowedActions": allowed},
+        **{"from": status},
+        action=action,
+        allowedActions=allowed,
     )
 
 
