@@ -74,8 +74,7 @@ def _always(told: Told) -> Callable[[Line], Told]:
     return lambda _line: told
 
 
-# What each kind of key is told. All ask for things of one project; only `without the plan` asks in an organisation of its
-# own.
+# What each kind of key is told. All ask for things of one project; `without the plan` does so in another organisation.
 KINDS: dict[str, Callable[[Line], Told]] = {
     "organisation": _always(DONE),
     "project": _of_project,
