@@ -7,11 +7,12 @@ import httpx
 import pytest
 
 from align.web.operation import Operation
-from tests.access.asking import ask, members_of
+from tests.access.asking import PREFIX, ask, members_of
 from tests.access.houses import House, State, count_of, ids_in
 from tests.access.kinds import DONE, KINDS, STATUS_OF, STRANGE, Told
 from tests.access.line import Asked, Line
 from tests.access.table import LINES
+from tests.docs.markdown import ROOT, section, table
 
 
 def test_every_operation_has_a_line(routes):
@@ -24,6 +25,13 @@ def test_every_operation_has_a_line(routes):
 
 def test_every_line_is_of_an_operation(routes):
     assert sorted({line.operation for line in LINES} - routes.keys()) == []
+
+
+def test_the_documentation_names_the_same_keys():
+    shown = table(section(ROOT / "docs" / "api.md", "## Operations"))
+    documented = {f"{method} {path.removeprefix(PREFIX)}": keys for method, path, _, keys in shown}
+    expected = {line.operation: line.keys for line in LINES if line.roles_at_all is None}
+    assert {name: documented[name].replace("organisation", "organization") for name in expected} == expected
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
