@@ -74,12 +74,14 @@ async def _caller(database_url: str, organization_id: UUID) -> Caller:
         scope="organization",
         scoped_project_id=None,
         permissions=None,
+        source_binding=None,
         rate_limit_per_minute=None,
         created_by_user_id=key["created_by_user_id"],
         role="admin",
         features=frozenset({"time_tracking"}),
         strict=False,
         last_used_at=None,
+        secret_number=1,
     )
 
 

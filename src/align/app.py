@@ -14,17 +14,28 @@ from align import __version__
 from align.access.admission import Admission
 from align.access.authentication import Authentication
 from align.access.calls import Calls
-from align.api_keys import me
+from align.api_keys import api as api_keys
+from align.changes import api as changes
+from align.changes import housekeeping
 from align.db.pool import open_pool
+from align.invitations import api as invitations
+from align.links import api as links
+from align.organizations import api as organizations
+from align.organizations import period_lock_api
+from align.projects import api as projects
+from align.projects import members_api
+from align.reconciliation import api as reconciliation
 from align.settings import Settings
+from align.tickets import api as tickets
 from align.time_entries import api as time_entries
-from align.time_entries import rows
+from align.time_entries import entries_api, lifecycle_api, rows
 from align.time_entries.batch import Batch
 from align.time_entries.coalescer import Coalescer
 from align.time_entries.rows import Outcome, SyncRow
 from align.time_entries.session import QUERIES
 from align.time_entries.sync import Sync
 from align.time_entries.writer import Writer
+from align.users import api as users
 from align.web import metrics, openapi, pages
 from align.web.application import Application
 from align.web.operation import PREFIX, Operation
@@ -75,15 +86,19 @@ class Server:
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
         batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
-        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer))
+        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer), self._settings)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
-            clean_up = asyncio.create_task(_clean_up(pool))
+            tasks = [
+                asyncio.create_task(_clean_up(pool)),
+                *housekeeping.tasks(pool, self._settings.event_retention_days),
+            ]
             yield
-            clean_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await clean_up
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await coalescer.drain()
             await asyncio.gather(writer.close(), batch_writer.close(), pool.close(), limiter.close())
             metrics.forget_process()
@@ -100,9 +115,24 @@ class Server:
         return application
 
 
-def operations(calls: Calls, sync: Sync, batch: Batch) -> list[Operation]:
+def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> list[Operation]:
     """The table of all operations."""
-    return [*time_entries.operations(calls, sync, batch), me.operation(calls)]
+    return [
+        *time_entries.operations(calls, sync, batch),
+        *users.operations(calls),
+        *invitations.operations(calls),
+        *projects.operations(calls),
+        *members_api.operations(calls),
+        *tickets.operations(calls),
+        *links.operations(calls),
+        *entries_api.operations(calls),
+        *lifecycle_api.operations(calls),
+        *period_lock_api.operations(calls),
+        *organizations.operations(calls),
+        *changes.operations(calls),
+        *api_keys.operations(calls, settings.rate_limit_per_minute),
+        *reconciliation.operations(calls),
+    ]
 
 
 def openapi_document(table: list[Operation]) -> bytes:

@@ -52,8 +52,9 @@ CATALOGUE: dict[str, Code] = {
     "already_exists": Code(409, "Something that must be unique is taken."),
     "external_ref_conflict": Code(409, "The external reference is linked to something else already."),
     "link_protected": Code(409, "The link is a synced time entry's own; it lives as long as the entry."),
+    "key_ended": Code(409, "The API key is revoked or has expired, so it gets no new secret; mint another."),
     "last_admin": Code(409, "The organisation would be left without an active admin."),
-    "project_archived": Code(409, "The project is archived and takes no new time."),
+    "project_archived": Code(409, "The project is archived and takes no new time and no new tickets."),
     "time_entry_deleted": Code(410, "The time entry of this external id was deleted; a repeat does not bring it back."),
     "cursor_expired": Code(
         410, "The cursor is older than what is kept, or from before a restore; read again from the start."

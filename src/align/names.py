@@ -2,8 +2,10 @@
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from uuid import UUID
+
+from msgspec import Meta
 
 from align.refusals import Ambiguous, NotFound, Refused
 
@@ -11,6 +13,22 @@ MAXIMUM_LENGTH = 200
 # Control characters, lone surrogates, line and paragraph separators: they break terminals, logs and JSON.
 # Format characters stay allowed, since emoji and several scripts are written with joiners.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+# As `name_problem` has it, but for the rare text that is invisible without being white space.
+_UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_WHITE_SPACE = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+PATTERN = f"^[^{_UNPRINTABLE}]*[^{_UNPRINTABLE}{_WHITE_SPACE}][^{_UNPRINTABLE}]*$"
+
+# A name in a request; `name_problem` is its check.
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAXIMUM_LENGTH,
+        description="One line of plain text with at least one visible character.",
+        extra_json_schema={"pattern": PATTERN},
+    ),
+]
 
 
 class _HasId(Protocol):
@@ -31,6 +49,15 @@ def checked(field: str, text: str, maximum_length: int = MAXIMUM_LENGTH) -> str:
     if len(text) > maximum_length:
         raise Refused(field, f"{field} has {len(text)} characters; at most {maximum_length} are allowed")
     return text
+
+
+def name_problem(value: str, _raw: bytes = b"") -> tuple[str, str] | None:
+    """(code, message) when `value`, which is not too long, can't be a name."""
+    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in value):
+        return "control_character", "must be one line of plain text, without control characters"
+    if not any(character.isprintable() and not character.isspace() for character in value):
+        return "blank", "must have at least one visible character"
+    return None
 
 
 def parse_id(text: str) -> UUID | None:

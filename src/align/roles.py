@@ -23,3 +23,24 @@ KEY_MINTERS = frozenset({"developer", "tech_lead", "devops_engineer", "manager",
 PROJECT_LEADS = frozenset({"tech_lead", "product_owner", "manager", "admin"})
 MANAGERS = frozenset({"manager", "admin"})
 ADMINS = frozenset({"admin"})
+
+# What a key with permissions may be allowed: `action:resource`.
+Permission = Literal[
+    "read:organization",
+    "write:organization",
+    "read:api_keys",
+    "write:api_keys",
+    "read:users",
+    "write:users",
+    "read:projects",
+    "write:projects",
+    "read:tickets",
+    "write:tickets",
+    "read:time_entries",
+    "write:time_entries",
+    "approve:time_entries",
+    "read:integration_links",
+    "write:integration_links",
+    "read:events",
+]
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

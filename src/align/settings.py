@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["all", "errors", "none"],
         Meta(description="Which requests are logged; `errors` means answers from 400 on and slow ones."),
     ] = "errors"
+    event_retention_days: Annotated[
+        int, Meta(ge=0, le=36500, description="Days that events are kept at least; 0 keeps them for ever.")
+    ] = 0
     shutdown_grace_seconds: Annotated[
         int, Meta(ge=1, le=600, description="How long a stopping server waits for the requests it accepted.")
     ] = 25

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.api.documented import Documented
+from tests.api.office import Office
 from tests.api.one_write import OneWrite
 from tests.conftest import SYNC_PATH, World, make_world
 
@@ -137,3 +138,9 @@ async def warmed(api: Api) -> Api:
     """Have the server remember the key, without which the quick way is not taken."""
     assert (await api.send(b"")).status_code == 400
     return api
+
+
+@pytest.fixture
+def office(world: World, client: httpx.AsyncClient) -> Office:
+    """Calls of a fresh organisation."""
+    return Office(world, client)

@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # From the bottom up: a layer imports from its own and from lower ones.
 LAYERS = (
-    ("settings", "errors", "ids", "names", "external_names", "refusals", "roles"),
+    ("settings", "errors", "ids", "names", "external_names", "refusals", "roles", "reasons"),
     ("db",),
     ("web",),
     ("events",),
@@ -23,9 +23,12 @@ LAYERS = (
     ("organizations",),
     ("users",),
     ("projects",),
+    ("invitations",),
     ("tickets",),
     ("api_keys",),
     ("time_entries",),
+    ("reconciliation",),
+    ("changes",),
     ("demo",),
     ("app",),
     ("server",),

@@ -130,7 +130,40 @@ def test_keys_are_revoked_and_limited_by_prefix_id_or_text(cli, org):
     listed = {each["id"]: each for each in cli.json("keys", "list", org)}
     assert listed[minted["id"]] == revoked
     line = next(line for line in cli.run("keys", "list", org).stdout.splitlines() if minted["prefix"] in line)
-    assert line.split() == [minted["prefix"], "to", "revoke", "organization", "unlimited", "revoked", "-"]
+    assert line.split() == [minted["prefix"], "to", "revoke", "organization", "unlimited", "revoked", "-", "all", "any"]
+
+
+def test_keys_with_permissions_and_a_source(cli, org):
+    permissions = ["--permission", "write:time_entries", "--permission", "read:time_entries"]
+    minted = mint(cli, org, *permissions, "--source", "Zoe\u0308")
+    assert (minted["permissions"], minted["sourceBinding"]) == (["read:time_entries", "write:time_entries"], "Zoë")
+    line = next(line for line in cli.run("keys", "list", org).stdout.splitlines() if minted["prefix"] in line)
+    assert line.split()[-3:] == ["read:time_entries,", "write:time_entries", "Zoë"]
+    for wrong, named in ((["--permission", "fly:moon"], "read:organization"), (["--source", " "], "source")):
+        failure = cli.failure("keys", "mint", org, "--name", "x", "--created-by", "ada@acme.example", *wrong)
+        assert (failure["error"], named in failure["message"]) == ("refused", True)
+
+
+def test_a_key_is_rotated_and_its_old_text_still_finds_it(cli, org):
+    minted = mint(cli, org)
+    rotated = cli.json("keys", "rotate", org, minted["id"], "--overlap-seconds", "60")
+    assert rotated["key"].startswith(rotated["prefix"])
+    assert (rotated["id"], rotated["key"] == minted["key"]) == (minted["id"], False)
+    left = datetime.fromisoformat(rotated["previousValidUntil"]) - datetime.now(UTC)
+    assert timedelta(seconds=-10) < left <= timedelta(seconds=60)
+    for text in (minted["key"], rotated["key"]):
+        assert cli.json("keys", "rate-limit", org, text, "5")["id"] == minted["id"]
+    output = cli.run("keys", "rotate", org, rotated["prefix"]).stdout
+    assert re.search(r"^ako_\w{38}$", output, re.MULTILINE)
+    assert re.search(r"^old secret +until \d{4}-", output, re.MULTILINE)
+    names = [event[0] for event in cli.events(minted["organizationId"]) if event[2] == minted["id"]]
+    assert names == ["api_key.created", "api_key.rotated", "api_key.updated", "api_key.rotated"]
+    stored = str(cli.query("select to_jsonb(t) from events t"))
+    assert rotated["prefix"] in stored
+    assert rotated["key"][10:] not in stored
+    cli.json("keys", "revoke", org, minted["id"])
+    assert cli.failure("keys", "rotate", org, minted["id"])["error"] == "key_ended"
+    cli.run("keys", "rotate", org, minted["id"], "--overlap-seconds", "-1", expect=2)
 
 
 def test_one_tenant_never_reaches_the_other(cli, org):

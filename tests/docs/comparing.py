@@ -14,6 +14,7 @@ _VARYING = [
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\dZ"), "<time>"),
     (re.compile(r"\b(ak[op]_)\w{38}\b"), r"\1<key>"),
     (re.compile(r"\b(ak[op]_)\w{6}\b"), r"\1<prefix>"),
+    (re.compile(r"\bcur_[\w-]{52}"), "<cursor>"),
 ]
 _COUNTERS = ("x-ratelimit-remaining", "x-ratelimit-reset")
 

@@ -6,7 +6,17 @@ import pytest
 
 from tests.docs.markdown import DOCUMENTS, ROOT, blocks
 
-WITH_EXAMPLES = ["README.md", "docs/quick-start.md", "docs/senders-guide.md", "docs/api.md", "docs/cli.md"]
+WITH_EXAMPLES = [
+    "README.md",
+    "docs/quick-start.md",
+    "docs/senders-guide.md",
+    "docs/changes.md",
+    "docs/api.md",
+    "docs/cli.md",
+    "docs/life-cycle.md",
+    "docs/time-entries.md",
+    "docs/keys.md",
+]
 RUNNABLE = ("sh", "python", "http")
 
 

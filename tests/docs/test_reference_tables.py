@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from align import __version__
 from align.cli import app
+from align.roles import PERMISSIONS
 from align.settings import Settings
 from align.web import metrics
 from tests.docs.markdown import DOCUMENTS, ROOT, headings, section, table
@@ -69,6 +70,11 @@ async def test_the_table_of_operations_is_the_openapi_documents(base_url):
     shown = table(section(ROOT / "docs" / "api.md", "## Operations"))
     assert {(row[0], row[1]) for row in shown} == expected
     assert len(shown) == len(expected)
+
+
+def test_the_table_of_permissions_is_what_keys_may_be_given():
+    shown = table(section(ROOT / "docs" / "keys.md", "## Permissions"))
+    assert [row[0] for row in shown] == list(PERMISSIONS)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -55,7 +55,7 @@ async def test_every_access_is_a_look_up_of_a_whole_key(world, pool, database_ur
         await pool.execute("analyze")
     row = SyncRow(
         world.organization_id, world.key_id, world.project_id, world.user_id, None, None, 1, True, None, "s", "e",
-        None, False, new_id(), new_id(), new_id(), "k", b"",
+        None, False, new_id(), new_id(), new_id(), "k", b"", 1,
     )  # fmt: skip
     plan = list(nodes(await explain(database_url, columns([row]))))
     looked_up = {}

@@ -53,7 +53,9 @@ GIVEN = {
     "rate_limit_per_minute": ("10000000", 10_000_000),
     "log_format": ("json", "json"),
     "access_log": ("none", "none"),
+    "event_retention_days": ("0", 0),
     "shutdown_grace_seconds": ("1", 1),
+    "api_key": ("ako_x", "ako_x"),
 }
 
 

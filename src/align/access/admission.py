@@ -1,5 +1,7 @@
 """The checks before every operation, in the order of the contract (decision 2): key, rate, scope."""
 
+import asyncpg
+
 from align.access.authentication import Authentication, Caller, unauthorized
 from align.errors import ApiError
 from align.web import rate_limit
@@ -44,6 +46,15 @@ class Admission:
     async def pass_on(self, request: Request, caller: Caller, access: Access, cost: int) -> Caller:
         """The second half of `admit`, for operations whose cost is known only after a look at the body."""
         await self._count(request, caller, cost)
+        check(caller, access)
+        return caller
+
+    async def confirm(self, tx: asyncpg.Connection, request: Request, access: Access) -> Caller:
+        """The caller once more, after its turn was waited for: meanwhile its key may have been revoked.
+
+        Raises ApiError 401 or 403.
+        """
+        caller = await self.authentication.caller(key_of(request), tx)
         check(caller, access)
         return caller
 

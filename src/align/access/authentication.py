@@ -1,6 +1,7 @@
 """Who is calling: from the text of an API key to the key's row."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +16,7 @@ from align.errors import ApiError
 _QUERIES = sql.load(Path(__file__).with_name("authentication.sql"))
 
 # Only the sync path uses remembered callers, and its statement checks the key again: what is remembered decides the
-# rate limit and early refusals. So a changed rate limit takes this long to take effect; revocation takes none.
+# rate limit and early refusals. So a changed rate limit takes this long to take effect; revocation and rotation none.
 REMEMBERED_SECONDS = 5.0
 MAXIMUM_REMEMBERED = 10_000
 
@@ -38,8 +39,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     features: frozenset[str]
     strict: bool
     last_used_at: datetime | None
-    # Of the secret that was sent, after a rotation.
-    secret_ends_in_seconds: float | None = None
+    # Which of the key's secrets was sent: each rotation makes the next one.
+    secret_number: int
 
 
 class Authentication:
@@ -49,19 +50,21 @@ class Authentication:
         self._pool = pool
         self._remembered: dict[str, tuple[float, Caller]] = {}
 
-    async def caller(self, text: str | None) -> Caller:
-        """The caller with this key. Raises ApiError 401 for a key that is missing, not ours, expired or revoked."""
+    async def caller(self, text: str | None, db: asyncpg.Connection | None = None) -> Caller:
+        """The caller with this key, as `db` sees it, or any connection.
+
+        Raises ApiError 401 for a key that is missing, not ours, expired or revoked.
+        """
         if text is None:
             raise unauthorized("key_missing", "send an API key, as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'")
         if not key_text.is_well_formed(text):
             raise unauthorized("key_invalid", "this is not an API key of Align; is it cut off or mistyped?")
-        row = await self._pool.fetchrow(_QUERIES.identify, key_text.digest(text))
+        row = await (db or self._pool).fetchrow(_QUERIES.identify, key_text.digest(text))
         if row is None:
             raise unauthorized("key_invalid", "no such API key exists here")
-        if row["revoked"]:
-            raise unauthorized("key_revoked", "the API key has been revoked")
-        if row["expired"]:
-            raise unauthorized("key_expired", "the API key has expired")
+        for state, refusal in _REFUSALS.items():
+            if row[state]:
+                raise refusal()
         return _caller(row)
 
     async def remembered_caller(self, text: str | None) -> Caller:
@@ -73,8 +76,7 @@ class Authentication:
         caller = await self.caller(text)
         if len(self._remembered) >= MAXIMUM_REMEMBERED:
             self._remembered.clear()
-        ends_in_seconds = min(REMEMBERED_SECONDS, caller.secret_ends_in_seconds or REMEMBERED_SECONDS)
-        self._remembered[text or ""] = (time.monotonic() + ends_in_seconds, caller)
+        self._remembered[text or ""] = (time.monotonic() + REMEMBERED_SECONDS, caller)
         return caller
 
     def remembered(self, text: str | None) -> Caller | None:
@@ -90,6 +92,35 @@ class Authentication:
 def unauthorized(code: str, message: str) -> ApiError:
     """A 401, with the header that RFC 9110 section 11.6.1 asks for."""
     return ApiError(code, message, headers={"WWW-Authenticate": 'Bearer realm="align"'})
+
+
+def revoked() -> ApiError:
+    """401: the key was ended for good."""
+    return unauthorized("key_revoked", "the API key has been revoked")
+
+
+def secret_replaced() -> ApiError:
+    """401: the secret that was sent is over; the key lives on under another."""
+    return unauthorized("key_revoked", "the API key was rotated, and the old secret is over; send the new one")
+
+
+def expired() -> ApiError:
+    """401: the key's time is over."""
+    return unauthorized("key_expired", "the API key has expired")
+
+
+def creator_deactivated() -> ApiError:
+    """401: a key acts for the user who created it, so it rests while that user is deactivated."""
+    return unauthorized("key_revoked", "the user who created the API key is deactivated, so it is refused")
+
+
+# By the columns that say so, in the order in which they are looked at.
+_REFUSALS: dict[str, Callable[[], ApiError]] = {
+    "revoked": revoked,
+    "secret_replaced": secret_replaced,
+    "expired": expired,
+    "creator_deactivated": creator_deactivated,
+}
 
 
 def _caller(row: asyncpg.Record) -> Caller:
@@ -108,5 +139,5 @@ def _caller(row: asyncpg.Record) -> Caller:
         features=frozenset(row["features"]),
         strict=row["strict"],
         last_used_at=row["last_used_at"],
-        secret_ends_in_seconds=row["secret_ends_in_seconds"],
+        secret_number=row["sent_secret_number"],
     )

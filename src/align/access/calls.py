@@ -86,7 +86,7 @@ class Calls:
     """Makes operations from domain functions."""
 
     def __init__(self, admission: Admission, pool: asyncpg.Pool) -> None:
-        self._admission = admission
+        self.admission = admission
         self._pool = pool
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -102,7 +102,7 @@ class Calls:
         """An operation that changes nothing: a GET, unless `described` says otherwise."""
 
         async def handle(request: Request) -> Answer:
-            caller = await self._admission.admit(request, access)
+            caller = await self.admission.admit(request, access)
             check_plan(caller, access)
             return await _refusing(act, Call(request, caller, self._pool, self._pool))
 
@@ -118,19 +118,21 @@ class Calls:
         body: Body[Any] | None = None,
         errors: tuple[str, ...] = (),
         answers_secret: bool = False,
+        after_commit: Callable[[asyncpg.Pool], Awaitable[None]] | None = None,
         **described: Any,
     ) -> Operation:
         """An operation that changes something: a POST, which takes an Idempotency-Key, unless `described` says else.
 
-        `answers_secret`: what is kept for repeats is sealed.
+        `answers_secret`: what is kept for repeats is sealed. `after_commit` is awaited before the answer leaves.
         """
 
         async def handle(request: Request) -> Answer:
             text = await request.body()
-            caller = await self._admission.admit(request, access)
+            caller = await self.admission.admit(request, access)
             repeat = _repeat(request, caller, text, answers_secret)
             async with self._turn(caller), self._pool.acquire() as tx, tx.transaction():
                 await _take_turn(tx, caller, repeat)
+                caller = await self.admission.confirm(tx, request, access)
                 if repeat is not None and (kept := await kept_answers.find(request, tx, repeat)):
                     return kept
                 check_plan(caller, access)
@@ -138,6 +140,8 @@ class Calls:
                 answer = await _refusing(act, Call(request, caller, self._pool, tx, decoded))
                 if repeat is not None:
                     await kept_answers.keep(tx, repeat, answer)
+            if after_commit is not None:
+                await after_commit(self._pool)
             return answer
 
         described = {"method": "POST", **described}
@@ -193,7 +197,9 @@ def _repeat(request: Request, caller: Caller, text: bytes, answers_secret: bool)
 
 
 def _decoded(request: Request, caller: Caller, body: Body[Any], text: bytes) -> Any:
-    if problem := request.media_type_problem():
+    if not text and body.may_be_absent:
+        text = b"{}"
+    elif problem := request.media_type_problem():
         raise problem
     try:
         value, unknown = body.decode(text)
@@ -212,14 +218,19 @@ async def _refusing(act: Act, call: Call) -> Answer:
     """The answer, with what domain functions refuse as the API says it."""
     try:
         return await act(call)
-    except NotFound as error:
-        raise ApiError("not_found", str(error), details=[Problem(error.field, "not_found", str(error))]) from error
-    except Conflict as error:
-        raise ApiError(error.code, str(error), path=error.field) from error
     except asyncpg.LockNotAvailableError:
         raise _busy() from None
     except Refused as error:
-        raise invalid([Problem(error.field, error.code, str(error))]) from error
+        raise as_api_error(error) from error
+
+
+def as_api_error(error: Refused) -> ApiError:
+    """What a domain function refused, as the API says it."""
+    if isinstance(error, NotFound):
+        return ApiError("not_found", str(error), details=[Problem(error.field, "not_found", str(error))])
+    if isinstance(error, Conflict):
+        return ApiError(error.code, str(error), path=error.field)
+    return invalid([Problem(error.field, error.code, str(error))])
 
 
 def not_found(noun: str) -> ApiError:

@@ -45,7 +45,7 @@ def changing(access: Access, path: str, method: str, body: Body[Any] | None) -> 
     if "{" in path:
         refusals += ("not_found",)
     if body is not None:
-        documented["request"] = body.type
+        documented |= {"request": body.type, "request_required": body.is_required}
         refusals += ("validation_error", "unsupported_media_type")
     if method == "POST":
         documented["request_headers"] = (IDEMPOTENCY_KEY,)

@@ -20,6 +20,9 @@ log = structlog.get_logger()
 
 queries = sql.load(Path(__file__).with_name("kept_answers.sql"))
 
+# In the order of the statement that keeps them.
+_KEPT_HEADERS = ("Location", "ETag")
+
 
 class IdempotentRequest(msgspec.Struct, frozen=True):
     """A request with the header: the scope of its key, and the digest of its body.
@@ -58,7 +61,7 @@ async def find(request: Request, tx: asyncpg.Connection, repeat: IdempotentReque
     differs = found["body_digest"] != repeat.body_digest
     if differs and repeat.caller.strict:
         raise idempotency_key_reused()
-    headers = {} if found["location"] is None else {"Location": found["location"]}
+    headers = {name: found[name.lower()] for name in _KEPT_HEADERS if found[name.lower()] is not None}
     body = found["response"].encode()
     if repeat.seal is not None:
         try:
@@ -83,8 +86,8 @@ def replay(request: Request, status: int, body: bytes, headers: dict[str, str], 
 async def keep(tx: asyncpg.Connection, repeat: IdempotentRequest, answer: Answer) -> None:
     """Keep the answer, in the transaction of its effect."""
     body = answer.body if repeat.seal is None else repeat.seal.encrypt(answer.body)
-    location = (answer.headers or {}).get("Location")
-    await tx.execute(queries.keep_answer, *repeat.scope, repeat.body_digest, answer.status, body.decode(), location)
+    headers = [(answer.headers or {}).get(name) for name in _KEPT_HEADERS]
+    await tx.execute(queries.keep_answer, *repeat.scope, repeat.body_digest, answer.status, body.decode(), *headers)
     IDEMPOTENCY.labels("kept").inc()
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from align import names
 from align.access import key_text
 from align.db import sql
 from align.events import events
+from align.external_names import external_name_problem, nfc
 from align.ids import new_id
 from align.projects import projects
-from align.refusals import NotFound, Refused
+from align.refusals import Conflict, NotFound, Refused
+from align.roles import PERMISSIONS
 from align.users import users
 
 if TYPE_CHECKING:
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 queries = sql.load(Path(__file__).with_name("api_keys.sql"))
 
 MAXIMUM_RATE_LIMIT = 10_000_000
+# How long the old secret stays valid after a rotation.
+OVERLAP = timedelta(days=1)
+MAXIMUM_OVERLAP = timedelta(days=30)
 
 
 class ApiKey(msgspec.Struct, frozen=True, rename="camel"):
@@ -31,17 +38,21 @@ class ApiKey(msgspec.Struct, frozen=True, rename="camel"):
 
     id: UUID
     organization_id: UUID
-    name: str
-    prefix: str
+    name: Annotated[str, Meta(description="What it is for.", examples=["illumera"])]
+    prefix: Annotated[str, Meta(description="The first characters of the key.", examples=["ako_4fGh2k"])]
     scope: key_text.Scope
     scoped_project_id: UUID | None
-    permissions: list[str] | None
-    rate_limit_per_minute: int | None
-    created_by_user_id: UUID
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    permissions: Annotated[list[str] | None, Meta(description="`action:resource`; null means all of its scope.")]
+    source_binding: Annotated[str | None, Meta(description="The only externalSystem it may sync as, if any.")]
+    rate_limit_per_minute: Annotated[int | None, Meta(description="null means no limit.")]
+    created_by_user_id: Annotated[UUID, Meta(description="With this user's role it acts.")]
+    created_at: Annotated[datetime, Meta(tz=True, description="RFC 3339, UTC.")]
+    expires_at: Annotated[datetime, Meta(tz=True)] | None
+    revoked_at: Annotated[datetime, Meta(tz=True)] | None
+    previous_valid_until: (
+        Annotated[datetime, Meta(tz=True, description="When the secret before the last rotation ends or ended.")] | None
+    )
+    last_used_at: Annotated[datetime, Meta(tz=True, description="To the minute.")] | None
 
 
 async def mint(
@@ -51,19 +62,23 @@ async def mint(
     name: str,
     created_by_user_id: UUID,
     scoped_project_id: UUID | None = None,
+    permissions: Sequence[str] | None = None,
+    source_binding: str | None = None,
     expires_at: datetime | None = None,
     rate_limit_per_minute: int | None = None,
+    actor: events.Actor = events.OPERATOR,
 ) -> tuple[ApiKey, str]:
     """Store a new key that acts with the role of its creator; returns it and its text, which is kept nowhere.
 
-    With `scoped_project_id` it reaches that project only, else the organisation; `rate_limit_per_minute` None
-    means no limit. Raises Refused for unfit input or a deactivated creator, NotFound for user and project.
+    With `scoped_project_id` it reaches that project only, else the organisation; `permissions` None means all of that,
+    `rate_limit_per_minute` None no limit. Raises Refused for unfit input or a deactivated creator, NotFound for user
+    and project.
     """
     name = names.checked("name", name)
     _check_rate_limit(rate_limit_per_minute)
     await _check_creator(tx, organization_id, created_by_user_id)
     if scoped_project_id and await projects.get(tx, organization_id, scoped_project_id) is None:
-        raise NotFound("project", f"no project has the id {scoped_project_id}")
+        raise NotFound("scopedProjectId", f"no project has the id {scoped_project_id}")
     scope: key_text.Scope = "project" if scoped_project_id else "organization"
     made = key_text.make(scope)
     row = await tx.fetchrow(
@@ -78,15 +93,37 @@ async def mint(
         created_by_user_id,
         expires_at,
         rate_limit_per_minute,
+        _checked_permissions(permissions),
+        _checked_source(source_binding),
     )
     minted = ApiKey(**row)
-    await events.record(tx, "api_key.created", ("api_key", minted.id), organization_id=organization_id, after=minted)
+    await events.record(
+        tx,
+        "api_key.created",
+        ("api_key", minted.id),
+        organization_id=organization_id,
+        after=minted,
+        actor=actor,
+        project_id=scoped_project_id,
+    )
     return minted, made.text
 
 
 async def list_all(tx: asyncpg.Connection, organization_id: UUID) -> list[ApiKey]:
     """The keys of the organisation, oldest first, revoked and expired ones too."""
     return [ApiKey(**row) for row in await tx.fetch(queries.list_api_keys, organization_id)]
+
+
+async def list_page(
+    db: asyncpg.Pool, asked_for: tuple[object, ...], *, limit: int, offset: int
+) -> tuple[int, list[ApiKey]]:
+    """How many keys there are, and some of them, oldest first.
+
+    `asked_for`: organisation, then what else they must have, None where it does not matter: creator, project that the
+    reader is bound to, scope, project, whether they work now.
+    """
+    rows = await db.fetch(queries.list_api_keys_page, *asked_for, limit, offset)
+    return await db.fetchval(queries.count_api_keys, *asked_for), [ApiKey(**row) for row in rows]
 
 
 async def find(tx: asyncpg.Connection, organization_id: UUID, text: str) -> ApiKey:
@@ -99,12 +136,44 @@ async def find(tx: asyncpg.Connection, organization_id: UUID, text: str) -> ApiK
     return names.only("key", "key", shown, [ApiKey(**row) for row in rows])
 
 
-async def revoke(tx: asyncpg.Connection, organization_id: UUID, api_key_id: UUID) -> ApiKey:
+async def get(tx: asyncpg.Connection, organization_id: UUID, api_key_id: UUID) -> ApiKey | None:
+    """The key, locked against changes until the transaction ends, or None."""
+    row = await tx.fetchrow(queries.get_api_key, organization_id, api_key_id)
+    return ApiKey(**row) if row else None
+
+
+async def rotate(
+    tx: asyncpg.Connection,
+    organization_id: UUID,
+    api_key_id: UUID,
+    overlap: timedelta = OVERLAP,
+    *,
+    actor: events.Actor = events.OPERATOR,
+) -> tuple[ApiKey, str]:
+    """Give the key a new secret, and return it and that; the one before stays valid for `overlap`.
+
+    At most two secrets are valid: a second rotation ends the oldest at once. Raises Refused, NotFound, and Conflict for
+    a key that is revoked or has expired.
+    """
+    if not timedelta(0) <= overlap <= MAXIMUM_OVERLAP:
+        raise Refused("overlapSeconds", f"the overlap must be 0 to {MAXIMUM_OVERLAP // timedelta(seconds=1)} seconds")
+    old = await _existing(tx, organization_id, api_key_id)
+    made = key_text.make(old.scope)
+    row = await tx.fetchrow(queries.rotate_api_key, *_key(old), made.prefix, made.digest, overlap)
+    if row is None:
+        raise Conflict("key_ended", "id", "the key is revoked or has expired; mint another")
+    return await _record_change(tx, "api_key.rotated", old, row, actor), made.text
+
+
+async def revoke(
+    tx: asyncpg.Connection, organization_id: UUID, api_key_id: UUID, *, actor: events.Actor = events.OPERATOR
+) -> ApiKey:
     """Refuse the key for good, from the commit on; a second time changes nothing. Raises NotFound."""
     old = await _existing(tx, organization_id, api_key_id)
     if old.revoked_at is not None:
         return old
-    return await _record_change(tx, "api_key.revoked", old, await tx.fetchrow(queries.revoke_api_key, *_key(old)))
+    row = await tx.fetchrow(queries.revoke_api_key, *_key(old))
+    return await _record_change(tx, "api_key.revoked", old, row, actor)
 
 
 async def set_rate_limit(
@@ -124,16 +193,30 @@ def _key(api_key: ApiKey) -> tuple[UUID, UUID]:
 
 
 async def _existing(tx: asyncpg.Connection, organization_id: UUID, api_key_id: UUID) -> ApiKey:
-    row = await tx.fetchrow(queries.get_api_key, organization_id, api_key_id)
-    if row is None:
+    found = await get(tx, organization_id, api_key_id)
+    if found is None:
         raise NotFound("key", f"no key has the id {api_key_id}")
-    return ApiKey(**row)
+    return found
 
 
-async def _record_change(tx: asyncpg.Connection, event_name: str, old: ApiKey, row: asyncpg.Record) -> ApiKey:
+async def _record_change(
+    tx: asyncpg.Connection,
+    event_name: str,
+    old: ApiKey,
+    row: asyncpg.Record,
+    actor: events.Actor = events.OPERATOR,
+) -> ApiKey:
     new = ApiKey(**row)
-    entity = ("api_key", new.id)
-    await events.record_change(tx, event_name, entity, old, new, organization_id=new.organization_id)
+    await events.record_change(
+        tx,
+        event_name,
+        ("api_key", new.id),
+        old,
+        new,
+        organization_id=new.organization_id,
+        actor=actor,
+        project_id=new.scoped_project_id,
+    )
     return new
 
 
@@ -151,3 +234,22 @@ def _check_rate_limit(rate_limit_per_minute: int | None) -> None:
             "rateLimitPerMinute",
             f"the rate limit must be 1 to {MAXIMUM_RATE_LIMIT} requests a minute, or unlimited",
         )
+
+
+def _checked_permissions(permissions: Sequence[str] | None) -> list[str] | None:
+    """Each once, in the order of the list of all. An empty list would be a key that may do nothing."""
+    if permissions is None:
+        return None
+    unknown = [each for each in permissions if each not in PERMISSIONS]
+    if unknown or not permissions:
+        found = f"no permission is called '{unknown[0]}'" if unknown else "no permission is named"
+        raise Refused("permissions", f"{found}; there are: {', '.join(PERMISSIONS)}")
+    return [each for each in PERMISSIONS if each in permissions]
+
+
+def _checked_source(source_binding: str | None) -> str | None:
+    if source_binding is None:
+        return None
+    if problem := external_name_problem(source_binding) if source_binding else ("too_short", "must not be empty"):
+        raise Refused("sourceBinding", f"the source {problem[1]}")
+    return nfc(source_binding)

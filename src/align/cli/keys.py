@@ -9,7 +9,7 @@ import typer
 
 from align import settings
 from align.api_keys import api_keys
-from align.api_keys.api_keys import MAXIMUM_RATE_LIMIT, ApiKey
+from align.api_keys.api_keys import MAXIMUM_OVERLAP, MAXIMUM_RATE_LIMIT, OVERLAP, ApiKey
 from align.cli import output
 from align.cli.database import run
 from align.cli.options import AsJson, DataDir, KeyArgument, OrganizationArgument
@@ -24,6 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys of an organisation, with 
 
 MAXIMUM_DAYS = 36_500
 UNLIMITED = "unlimited"
+DEFAULT_OVERLAP_SECONDS = OVERLAP // timedelta(seconds=1)
 
 COLUMNS: output.Columns[ApiKey] = {
     "prefix": lambda it: it.prefix,
@@ -32,12 +33,15 @@ COLUMNS: output.Columns[ApiKey] = {
     "per minute": lambda it: it.rate_limit_per_minute or UNLIMITED,
     "state": lambda it: _state(it, datetime.now(UTC)),
     "last used": lambda it: it.last_used_at,
+    "permissions": lambda it: "all" if it.permissions is None else it.permissions,
+    "source": lambda it: it.source_binding or "any",
 }
 DETAILS: output.Columns[ApiKey] = {
     "id": lambda it: it.id,
     **COLUMNS,
     "project": lambda it: it.scoped_project_id,
     "created by": lambda it: it.created_by_user_id,
+    "old secret": lambda it: _old_secret(it, datetime.now(UTC)),
 }
 
 
@@ -54,6 +58,22 @@ RateLimit = Annotated[
         help="Requests a minute. Default: ALIGN_RATE_LIMIT_PER_MINUTE, or 600.",
     ),
 ]
+Permissions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--permission", metavar="PERMISSION", help="Allow this only, such as write:time_entries; may be repeated."
+    ),
+]
+Source = Annotated[str | None, typer.Option(metavar="NAME", help="The only externalSystem it may sync as.")]
+OverlapSeconds = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=MAXIMUM_OVERLAP // timedelta(seconds=1),
+        help="How long the old secret stays valid; 0 ends it at once.",
+    ),
+]
 
 
 def mint(
@@ -61,6 +81,8 @@ def mint(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     created_by: CreatedBy,
     project: Project = None,
+    permission: Permissions = None,
+    source: Source = None,
     expires_at: ExpiresAt = None,
     expires_in_days: ExpiresInDays = None,
     rate_limit: RateLimit = None,
@@ -82,6 +104,8 @@ def mint(
             name=name,
             created_by_user_id=creator.id,
             scoped_project_id=scoped.id if scoped else None,
+            permissions=permission or None,
+            source_binding=source,
             expires_at=expiry,
             rate_limit_per_minute=limit,
         )
@@ -102,6 +126,24 @@ def list_(org: OrganizationArgument, data_dir: DataDir = None, as_json: AsJson =
         return await api_keys.list_all(tx, (await organizations.find(tx, org)).id)
 
     output.show_list(run(data_dir, work), COLUMNS, as_json=as_json, nothing="No key yet.")
+
+
+@app.command()
+def rotate(
+    org: OrganizationArgument,
+    key: KeyArgument,
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key a new secret and print it, only this once; the old one stays valid for a day, or the overlap given."""
+
+    async def work(tx: "asyncpg.Connection") -> tuple[ApiKey, str]:
+        found = await api_keys.find(tx, (await organizations.find(tx, org)).id, key)
+        return await api_keys.rotate(tx, found.organization_id, found.id, timedelta(seconds=overlap_seconds))
+
+    rotated, text = run(data_dir, work)
+    _show_minted(rotated, text, as_json=as_json)
 
 
 @app.command()
@@ -187,3 +229,10 @@ def _state(api_key: ApiKey, now: datetime) -> str:
     if api_key.expires_at is None:
         return "active"
     return "expired" if api_key.expires_at <= now else f"until {output.cell(api_key.expires_at)}"
+
+
+def _old_secret(api_key: ApiKey, now: datetime) -> str | None:
+    """What of the secret before the last rotation, if there was one."""
+    if api_key.previous_valid_until is None:
+        return None
+    return "over" if api_key.previous_valid_until <= now else f"until {output.cell(api_key.previous_valid_until)}"

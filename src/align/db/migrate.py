@@ -10,6 +10,8 @@ from psycopg import conninfo
 from yoyo.backends import DatabaseBackend
 from yoyo.migrations import MigrationList
 
+from align.db import epochs
+
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,8 +28,9 @@ def migrate(database_url: str) -> list[str]:
     """Apply the missing migrations, each in its own transaction, and return their names.
 
     Runs under an advisory lock, so that any number of processes may start at once; a lock of a process that
-    died is released by the server (yoyo's own lock table would keep it). Raises UnusableDatabase when the
-    server is too old, can't be reached, or the database was migrated by a newer version of the program.
+    died is released by the server (yoyo's own lock table would keep it). Then sees to the epoch of the change feed.
+    Raises UnusableDatabase when the server is too old, can't be reached, or the database was migrated by a newer
+    version of the program.
     """
     try:
         conninfo.conninfo_to_dict(database_url)
@@ -40,7 +43,14 @@ def migrate(database_url: str) -> list[str]:
                     f"PostgreSQL 15 or newer is needed; this server is {connection.info.server_version // 10_000}"
                 )
             connection.execute("select pg_advisory_lock(%s)", [LOCK_NUMBER])
-            return _apply(database_url)
+            applied = _apply(database_url)
+            epochs.check(connection)
+            return applied
+    except epochs.EventsHeld:
+        raise UnusableDatabase(
+            "a new epoch of the change feed can't begin while a transaction that has written events stays open; "
+            "find it in pg_stat_activity and end it"
+        ) from None
     except psycopg.OperationalError as error:
         raise UnusableDatabase(f"the database can't be reached: {str(error).strip().splitlines()[0]}") from None
 

@@ -8,6 +8,8 @@ from align.settings import Settings
 STATEMENT_TIMEOUT_MILLISECONDS = 10_000
 # A change that waits longer for another one (an advisory lock, a row) is refused; its sender may repeat it.
 LOCK_TIMEOUT_MILLISECONDS = 2_000
+# What the connections of the sync path call themselves; everything else is `align`.
+SYNC_APPLICATION_NAME = "align sync"
 
 
 async def open_pool(database_url: str, settings: Settings) -> asyncpg.Pool:

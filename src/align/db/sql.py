@@ -28,8 +28,8 @@ class Queries:
 def load(path: Path) -> Queries:
     """Read the queries of a file.
 
-    `{{ name }}` inside a query is replaced by the file `name.sql` of the same folder, so that an expression
-    which several queries share (the wire form of a time entry) is written once.
+    `{{ name }}` inside a query is replaced by the file `name.sql` of the same folder (`{{ ../package/name }}`: of
+    another), so that an expression which several queries share (the wire form of a time entry) is written once.
     """
     parts = _NAME.split(path.read_text(encoding="utf-8"))
     names, bodies = parts[1::2], parts[2::2]
@@ -37,4 +37,4 @@ def load(path: Path) -> Queries:
 
 
 def _fill_in(text: str, folder: Path) -> str:
-    return re.sub(r"\{\{ (\w+) \}\}", lambda match: (folder / f"{match[1]}.sql").read_text("utf-8").strip(), text)
+    return re.sub(r"\{\{ ([\w./]+) \}\}", lambda match: (folder / f"{match[1]}.sql").read_text("utf-8").strip(), text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,12 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 OPERATOR = Actor()
+
+# What events are about.
+EntityType = Literal[
+    "time_entry", "project", "project_member", "ticket", "user", "integration_link", "api_key", "organization"
+]
+ENTITY_TYPES: tuple[EntityType, ...] = get_args(EntityType)
 
 queries = sql.load(Path(__file__).with_name("events.sql"))
 
@@ -69,7 +75,7 @@ async def record_change(
     project_id: UUID | None = None,
 ) -> None:
     """Write one event that holds the fields which differ between `old` and `new`, `updatedAt` aside."""
-    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    before, after = _members(old), _members(new)
     names = [name for name in after if name != "updatedAt" and before[name] != after[name]]
     await record(
         tx,
@@ -81,6 +87,11 @@ async def record_change(
         actor=actor,
         project_id=project_id,
     )
+
+
+def _members(value: msgspec.Struct) -> dict[str, msgspec.Raw]:
+    """The members as they are written, metadata verbatim."""
+    return msgspec.json.decode(msgspec.json.encode(value), type=dict[str, msgspec.Raw])
 
 
 def _json(value: object) -> str | None:

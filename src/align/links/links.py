@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from align.db import sql
+from align.errors import ApiError, Problem, invalid
 from align.events import events
 from align.external_names import EXTERNAL_NAME_PATTERN, MAXIMUM_NAME_LENGTH, external_name_problem, nfc
 from align.ids import new_id
 from align.refusals import Conflict, Refused
+from align.web.body import Check
 
 if TYPE_CHECKING:
     import asyncpg
@@ -42,6 +44,14 @@ class ExternalRef(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     external_id: ExternalName
 
 
+EXTERNAL_REF_EXAMPLE = {"provider": "jira", "externalType": "issue", "externalId": "WEB-42"}
+
+# What the type of a member `externalRef` can't say, for bodies that have one.
+REF_CHECKS: dict[str, Check] = {
+    f"externalRef.{name}": external_name_problem for name in ("provider", "externalType", "externalId")
+}
+
+
 class IntegrationLink(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A foreign key into another system."""
 
@@ -65,6 +75,12 @@ def checked(ref: ExternalRef, path: str = "externalRef.") -> ExternalRef:
     return ExternalRef(provider=provider, external_type=external_type, external_id=external_id)
 
 
+def reserved(path: str) -> ApiError:
+    """400: the type of reference at `path` is for time entries alone."""
+    message = "time_entry is kept for time entries, whose syncs look it up; choose another name"
+    return invalid([Problem(path, "reserved_name", message)])
+
+
 async def find(tx: asyncpg.Connection, organization_id: UUID, ref: ExternalRef) -> IntegrationLink | None:
     """The link of a checked reference, or None."""
     row = await tx.fetchrow(queries.find_link, organization_id, *msgspec.structs.astuple(ref))
@@ -74,17 +90,30 @@ async def find(tx: asyncpg.Connection, organization_id: UUID, ref: ExternalRef) 
 async def known(
     tx: asyncpg.Connection, organization_id: UUID, ref: ExternalRef, entity_type: EntityType
 ) -> UUID | None:
-    """The id of the thing a checked reference names, or None. Raises Conflict when that is of another type."""
+    """The id of the thing a checked reference names, or None. Raises Conflict when that is of another type.
+
+    Raises ApiError 400 for a new reference that only time entries may have.
+    """
     found = await find(tx, organization_id, ref)
     if found is None:
         if ref.external_type == "time_entry" and entity_type != "time_entry":
-            raise Refused("externalRef.externalType", "time_entry is kept for time entries, whose syncs look it up")
+            raise reserved("externalRef.externalType")
         return None
     if found.align_entity_type != entity_type:
         raise Conflict(
             "external_ref_conflict", "externalRef", f"the reference names a {found.align_entity_type} already"
         )
     return found.align_entity_id
+
+
+async def named(
+    tx: asyncpg.Connection, organization_id: UUID, sent: ExternalRef | UnsetType, entity_type: EntityType
+) -> tuple[ExternalRef | None, UUID | None]:
+    """For a create: the checked reference that came with it, if any, and what it names already. Raises as `known`."""
+    if sent is UNSET:
+        return None, None
+    ref = checked(sent)
+    return ref, await known(tx, organization_id, ref, entity_type)
 
 
 async def link(

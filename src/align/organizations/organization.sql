@@ -1,1 +1,1 @@
-organization_id as id, name, features, strict, created_at, updated_at
+organization_id as id, name, features, strict, locked_until, created_at, updated_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -32,6 +32,7 @@ class Organization(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     features: list[str]
     strict: bool
+    locked_until: date | None
     created_at: datetime
     updated_at: datetime
 
@@ -70,6 +71,12 @@ async def find(tx: asyncpg.Connection, id_or_name: str) -> Organization:
 async def get(tx: asyncpg.Connection, organization_id: UUID) -> Organization | None:
     """The organisation, locked against changes until the transaction ends, or None."""
     row = await tx.fetchrow(queries.get_organization, organization_id)
+    return Organization(**row) if row else None
+
+
+async def read(db: asyncpg.Pool, organization_id: UUID) -> Organization | None:
+    """The organisation, or None."""
+    row = await db.fetchrow(queries.read_organization, organization_id)
     return Organization(**row) if row else None
 
 

@@ -5,6 +5,9 @@ returning {{ organization }}
 -- name: get_organization
 select {{ organization }} from organizations where organization_id = $1 for no key update
 
+-- name: read_organization
+select {{ organization }} from organizations where organization_id = $1
+
 -- name: find_organizations
 -- crosses tenants: the operator names the organisation, its id is what is asked for.
 select {{ organization }} from organizations where organization_id = $1 or name = $2 order by organization_id limit 10

@@ -1,1 +1,1 @@
-id, organization_id, project_id, title, created_at, updated_at
+id, organization_id, project_id, title, status, created_at, updated_at

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from align.external_names import EXTERNAL_NAME_PATTERN, MAXIMUM_NAME_LENGTH
+from align.links.links import IntegrationLink
 
 MAXIMUM_METADATA_BYTES = 16 * 1024
 
@@ -150,19 +151,6 @@ class SyncedTimeEntry(TimeEntry, rename="camel", kw_only=True):
     created: Annotated[
         bool, Meta(description="True when this call created the time entry, false when it existed already.")
     ]
-
-
-class IntegrationLink(msgspec.Struct, rename="camel", kw_only=True):
-    """A foreign key into another system."""
-
-    id: UUID
-    organization_id: UUID
-    provider: Annotated[str, Meta(examples=["illumera"])]
-    external_type: Annotated[str, Meta(examples=["time_entry"])]
-    external_id: Annotated[str, Meta(examples=["illumera-te-001"])]
-    align_entity_type: Annotated[str, Meta(examples=["time_entry"])]
-    align_entity_id: UUID
-    created_at: Annotated[datetime.datetime, Meta(tz=True, description="RFC 3339, UTC.")]
 
 
 class LinkedTimeEntry(TimeEntry, rename="camel", kw_only=True):

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import structlog
 
+from align.access import authentication
 from align.access.admission import feature_disabled, role_violation
-from align.access.authentication import unauthorized
 from align.access.kept_answers import idempotency_key_reused
 from align.errors import ApiError, Problem, invalid
 from align.roles import TIME_KEEPERS
@@ -20,6 +20,8 @@ log = structlog.get_logger()
 FEATURE = "time_tracking"
 WRITE = Access(scope="organization", roles=TIME_KEEPERS, permission="write:time_entries", feature=FEATURE)
 READ = Access(scope="organization", roles=TIME_KEEPERS, permission="read:time_entries", feature=FEATURE)
+# The key was refused, whatever is remembered of it.
+KEY_OUTCOMES = ("key_revoked", "secret_replaced", "key_expired", "creator_deactivated")
 ACCEPTED = ("created", "existing", "replayed")
 _RETRY_SOON = {"Retry-After": "1"}
 
@@ -79,8 +81,10 @@ def source_violation(binding: str) -> ApiError:
 
 
 _REFUSALS: dict[str, Callable[[], ApiError]] = {
-    "key_revoked": lambda: unauthorized("key_revoked", "the API key has been revoked"),
-    "key_expired": lambda: unauthorized("key_expired", "the API key has expired"),
+    "key_revoked": authentication.revoked,
+    "secret_replaced": authentication.secret_replaced,
+    "key_expired": authentication.expired,
+    "creator_deactivated": authentication.creator_deactivated,
     "role_violation": lambda: role_violation("client", TIME_KEEPERS),
     "idempotency_key_reused": idempotency_key_reused,
     "feature_disabled": lambda: feature_disabled(FEATURE),

@@ -36,6 +36,7 @@ class SyncRow(NamedTuple):
     event_id: UUID
     idempotency_key: str | None
     body_digest: bytes | None
+    secret_number: int
 
     @property
     def lane(self) -> Hashable:
@@ -99,6 +100,7 @@ def row(
         new_row_id(),
         idempotency_key,
         body_digest,
+        caller.secret_number,
     )
 
 

@@ -8,7 +8,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
 from align.db import sql
-from align.db.pool import STATEMENT_TIMEOUT_MILLISECONDS
+from align.db.pool import STATEMENT_TIMEOUT_MILLISECONDS, SYNC_APPLICATION_NAME
 from align.time_entries.rows import PATH, Outcome, SyncRow, columns
 from align.web.metrics import SYNC_STATEMENT_SECONDS
 
@@ -17,7 +17,7 @@ QUERIES = sql.load(Path(__file__).with_name("sync.sql"))
 # A repeat that meets its first request still running waits this long before 409 (decision 5).
 LOCK_TIMEOUT_MILLISECONDS = 2_000
 SERVER_SETTINGS = {
-    "application_name": "align sync",
+    "application_name": SYNC_APPLICATION_NAME,
     "statement_timeout": str(STATEMENT_TIMEOUT_MILLISECONDS),
     "lock_timeout": str(LOCK_TIMEOUT_MILLISECONDS),
     "timezone": "UTC",

@@ -50,7 +50,8 @@ class Sync:
         if unknown:
             request.answer_headers["Ignored-Fields"] = bodies.ignored_fields(unknown)
         if caller.source_binding is not None and rows.breaks_source_binding(caller, entry):
-            raise refusing.source_violation(caller.source_binding)
+            violation = refusing.source_violation(caller.source_binding)
+            return await self._refuse_body(request, caller, idempotency_key, digest, violation)
         row = rows.row(caller, entry, bool(unknown), idempotency_key, digest)
         try:
             outcome = await self._coalescer.submit(row)
@@ -90,7 +91,7 @@ class Sync:
         count_outcome(outcome.outcome)
         if outcome.outcome in refusing.ACCEPTED:
             return _accepted(request, outcome)
-        if outcome.outcome in ("key_revoked", "key_expired"):
+        if outcome.outcome in refusing.KEY_OUTCOMES:
             self._admission.authentication.forget(key_of(request))
         refusal = refusing.of_outcome(outcome, unknown)
         if refusal is None:
@@ -106,13 +107,12 @@ class Sync:
         error: bodies.Unfit | ApiError,
     ) -> Answer:
         """Answer a body that can't be read with what comes before it in the order of checks, or with its problems."""
-        found = await self._pool.fetchrow(
-            _QUERIES.judge_refused_body, caller.organization_id, caller.api_key_id, idempotency_key, digest, rows.PATH
-        )
+        key = (caller.organization_id, caller.api_key_id, idempotency_key, digest, rows.PATH, caller.secret_number)
+        found = await self._pool.fetchrow(_QUERIES.judge_refused_body, *key)
         strict, outcome = found["strict"], Outcome(**{name: found.get(name) for name in Outcome._fields})
         if outcome.outcome != "unreadable":
             return self._answer(request, outcome, [])
-        count_outcome("validation_error")
+        count_outcome(error.code if isinstance(error, ApiError) else "validation_error")
         if isinstance(error, ApiError):
             raise error
         raise invalid(error.problems + (bodies.unknown_problems(error.unknown) if strict else []))

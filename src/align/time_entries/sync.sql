@@ -25,7 +25,11 @@ with judged as materialized (
         ], null) as unfit,
         case
             when f.found_key_id is null or f.revoked_at is not null then 'key_revoked'
+            -- Another secret than the key's own is the one before it, in the overlap of a rotation.
+            when f.secret_number <> i.secret_number
+                and (f.secret_number <> i.secret_number + 1 or f.previous_valid_until <= now()) then 'secret_replaced'
             when f.expires_at <= now() then 'key_expired'
+            when f.creator_deactivated_at is not null then 'creator_deactivated'
             when f.creator_role = 'client' then 'role_violation'
             when f.kept_status is not null and f.strict and f.kept_body_digest <> i.body_digest
             then 'idempotency_key_reused'
@@ -46,18 +50,19 @@ with judged as materialized (
     from unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::date[], $7::integer[], $8::boolean[],
         $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[], $14::uuid[], $15::uuid[], $16::uuid[],
-        $17::text[], $18::bytea[]
+        $17::text[], $18::bytea[], $19::integer[]
     ) with ordinality as i (
         organization_id, api_key_id, project_id, user_id, ticket_id, work_date, minutes, billable,
         description, source, external_id, external_metadata, has_unknown_members, id, link_id, event_id,
-        idempotency_key, body_digest, position
+        idempotency_key, body_digest, secret_number, position
     )
     -- Lateral with a limit keeps the planner from merging the look-ups with the input: each row's keys are looked up,
     -- in full (it might else read all users of the organisation to find one), and the joins carry only what is found,
     -- not all of the input, which makes the statement quicker to start.
     cross join lateral (
         select
-            k.id as found_key_id, k.revoked_at, k.expires_at, k.created_by_user_id, c.role as creator_role,
+            k.id as found_key_id, k.revoked_at, k.secret_number, k.previous_valid_until, k.expires_at,
+            k.created_by_user_id, c.role as creator_role, c.deactivated_at as creator_deactivated_at,
             o.features, o.strict, o.locked_until, p.id as found_project_id, p.status as project_status,
             u.id as found_user_id, u.role as user_role, t.id as found_ticket_id, l.id as known_link_id,
             r.status as kept_status, r.response as kept_response, r.location as kept_location,
@@ -70,7 +75,7 @@ with judged as materialized (
         from (values (i.organization_id)) as tenant (organization_id)
         left join api_keys k on k.organization_id = tenant.organization_id and k.id = i.api_key_id
         left join lateral (
-            select c.role
+            select c.role, c.deactivated_at
             from users c
             where c.organization_id = tenant.organization_id and c.id = k.created_by_user_id
             limit 1
@@ -85,7 +90,7 @@ with judged as materialized (
             and l.external_type = 'time_entry' and l.external_id = i.external_id
         left join idempotency_keys r
             on r.organization_id = tenant.organization_id and r.api_key_id = i.api_key_id and r.method = 'POST'
-            and r.path = $19 and r.key = i.idempotency_key and r.expires_at > now()
+            and r.path = $20 and r.key = i.idempotency_key and r.expires_at > now()
         left join lateral (
             select e.*
             from time_entries e
@@ -165,7 +170,7 @@ with judged as materialized (
         organization_id, api_key_id, method, path, key, body_digest, status, response, location, content_differs,
         expires_at)
     select
-        organization_id, api_key_id, 'POST', $19, idempotency_key, body_digest, answer_status,
+        organization_id, api_key_id, 'POST', $20, idempotency_key, body_digest, answer_status,
         {{ sync_answer }}, location, content_differs, now() + interval '24 hours'
     from answers
     where idempotency_key is not null
@@ -194,7 +199,10 @@ select
     coalesce(o.strict, false) as strict,
     case
         when k.id is null or k.revoked_at is not null then 'key_revoked'
+        when k.secret_number <> $6 and (k.secret_number <> $6 + 1 or k.previous_valid_until <= now())
+        then 'secret_replaced'
         when k.expires_at <= now() then 'key_expired'
+        when c.deactivated_at is not null then 'creator_deactivated'
         when c.role = 'client' then 'role_violation'
         when r.status is not null and o.strict and r.body_digest <> $4 then 'idempotency_key_reused'
         when r.status is not null then 'replayed'

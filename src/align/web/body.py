@@ -33,9 +33,16 @@ Check = Callable[[Any, bytes], tuple[str, str] | None]
 
 
 class Body(Generic[T]):
-    """Decodes bodies of one struct type; `checks` are the rules, by member, that its types can't say."""
+    """Decodes bodies of one struct type; `checks` are the rules, by member, that its types can't say.
 
-    def __init__(self, type_: type[T], checks: Mapping[str, Check] | None = None) -> None:
+    A check of a member's member, such as `externalRef.provider`, is given no bytes.
+
+    `may_be_absent`: no body at all counts as an object without members.
+    """
+
+    def __init__(
+        self, type_: type[T], checks: Mapping[str, Check] | None = None, *, may_be_absent: bool = False
+    ) -> None:
         self._decoder = msgspec.json.Decoder(type_)
         self._raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._checks = checks or {}
@@ -44,6 +51,8 @@ class Body(Generic[T]):
         self.type = type_
         self._type = info
         self._fields = {field.encode_name: field for field in info.fields}
+        self.may_be_absent = may_be_absent
+        self.is_required = not may_be_absent or any(field.required for field in info.fields)
 
     def decode(self, body: bytes) -> tuple[T, list[str]]:
         """The struct, and the names of members that the operation does not know.
@@ -60,13 +69,21 @@ class Body(Generic[T]):
         raw = self._raw_decoder.decode(body)
         broken = {problem.path for problem in problems}
         for name, check in self._checks.items():
-            if name in value and value[name] is not None and name not in broken:
-                found = check(value[name], bytes(raw[name]))
+            given = _at(value, name)
+            if given is not None and not any(name == path or name.startswith(f"{path}.") for path in broken):
+                found = check(given, bytes(raw.get(name, b"")))
                 problems += [Problem(name, *found)] if found else []
         if problems:
             order = list(self._fields)
             raise Unfit(sorted(problems, key=lambda problem: order.index(_first(problem.path))), unknown)
         return self._decoder.decode(body), unknown
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path such as `externalRef.provider`, or None."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _first(path: str) -> str:

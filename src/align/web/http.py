@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import structlog
@@ -24,6 +24,9 @@ MAXIMUM_DISCARDED_BYTES = 16 * 1024 * 1024
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _JSON = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+# Where a request that waits leaves its wish to be told that the server stops; the protocol looks for it.
+ON_STOP = "align.on_stop"
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -92,6 +95,10 @@ class Request:
                 raise _stalled() from None
             yield part
 
+    def tell_when_server_stops(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when the server begins to stop, so that a request which only waits can end."""
+        cast(dict[str, Any], self.scope)[ON_STOP] = tell
+
     async def _next_part(self) -> tuple[bytes, bool]:
         if self.receive is None:
             raise ValueError("the body was given with the request")
@@ -142,18 +149,20 @@ class Answer:
         self.content_type = content_type
 
 
+# These have no body, and must not say its length (RFC 9110, section 8.6).
+NO_CONTENT = 204
+NOT_MODIFIED = 304
+WITHOUT_BODY = (NO_CONTENT, NOT_MODIFIED)
 _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 
 def header_list(request: Request, answer: Answer) -> HeaderList:
     """All headers of the answer, with those that every answer carries."""
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"x-request-id", request.id.encode()),
-        *_COMMON_HEADERS,
-    ]
-    if not isinstance(answer, StreamedAnswer):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers = [(b"x-request-id", request.id.encode()), *_COMMON_HEADERS]
+    if answer.status not in WITHOUT_BODY:
+        headers.insert(0, (b"content-type", answer.content_type.encode()))
+        if not isinstance(answer, StreamedAnswer):
+            headers.append((b"content-length", b"%d" % len(answer.body)))
     for more in (request.answer_headers, answer.headers):
         if more:
             headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in more.items()]

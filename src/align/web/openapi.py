@@ -1,7 +1,8 @@
 """Writes the OpenAPI 3.1 document from the table of operations and the structs that decode and describe them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import msgspec
 
@@ -107,7 +108,7 @@ def _types(operation: Operation) -> Iterable[type]:
         yield operation.request
     for success in operation.successes:
         if success.type is not None:
-            yield success.type
+            yield from get_args(success.type) or (success.type,)
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -127,7 +128,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         media: dict[str, Any] = {"schema": _reference(operation.request)}
         if operation.request_example is not None:
             media["example"] = operation.request_example
-        result["requestBody"] = {"required": True, "content": {"application/json": media}}
+        result["requestBody"] = {
+            "required": operation.request_required,
+            "content": {operation.request_media_type: media},
+        }
     return result
 
 
@@ -162,10 +166,13 @@ def _successes(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _content(success: Success, kind: type) -> dict[str, Any]:
+def _content(success: Success, kind: type | UnionType) -> dict[str, Any]:
     return {
-        "application/json": {"schema": _reference(kind), "example": success.example},
-        **{media_type: {"schema": {"type": "string"}} for media_type in success.media_types},
+        success.media_type: {"schema": _reference(kind), "example": success.example},
+        **{
+            media_type: {"schema": {"type": "string"}, "example": example}
+            for media_type, example in success.media_types.items()
+        },
     }
 
 
@@ -229,5 +236,7 @@ def _headers(headers: Iterable[Header]) -> dict[str, Any]:
     return {header.name: {"description": header.description, "schema": dict(header.schema)} for header in headers}
 
 
-def _reference(kind: type) -> dict[str, str]:
+def _reference(kind: type | UnionType) -> dict[str, Any]:
+    if isinstance(kind, UnionType):
+        return {"oneOf": [_reference(one) for one in get_args(kind)]}
     return {"$ref": _REFERENCE.format(name=kind.__name__)}

@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Awaitable, Callable, Mapping
+from types import UnionType
 from typing import Literal
 
 import msgspec
@@ -32,15 +33,17 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Success(msgspec.Struct, frozen=True):
-    """A documented 2xx answer; no `type` means no body."""
+    """A documented 2xx answer; no `type` means no body, a union one of its structs."""
 
     status: int
     description: str
-    type: builtins.type | None = None
+    type: builtins.type | UnionType | None = None
     example: Mapping[str, object] | None = None
     headers: tuple[Header, ...] = ()
-    # Other forms of the same answer, such as text/csv.
-    media_types: tuple[str, ...] = ()
+    # Of `type`, which for application/x-ndjson is what one line holds.
+    media_type: str = "application/json"
+    # Other forms of the same answer, such as text/csv, each with an example.
+    media_types: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +72,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     successes: tuple[Success, ...]
     errors: tuple[str, ...]
     request: type | None = None
+    request_required: bool = True
     request_example: Mapping[str, object] | None = None
+    # For application/x-ndjson, `request` is what one line holds.
+    request_media_type: str = "application/json"
     request_headers: tuple[Header, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     # The document writes /integration/* without the prefix, so these answer there too (decision 1).

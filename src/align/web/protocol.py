@@ -13,7 +13,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from align.errors import ApiError
-from align.web.http import Request, error_answer, header_list
+from align.web.http import ON_STOP, Request, error_answer, header_list
 
 log = structlog.get_logger()
 
@@ -39,6 +39,12 @@ class Protocol(HttpToolsProtocol):
         """Stop waiting."""
         self._stop_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server begins to stop: a request that waits for something to happen is told."""
+        super().shutdown()
+        if tell := getattr(self.cycle, "scope", {}).get(ON_STOP):
+            tell()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser."""

@@ -76,6 +76,13 @@ async def test_a_stream_that_stalls_is_ended_with_what_it_got_and_why(batches, b
 CHANGES = {
     "a revoked key": ("update api_keys set revoked_at = now()", 401, "key_revoked"),
     "an expired key": ("update api_keys set expires_at = now()", 401, "key_expired"),
+    "a replaced secret": (
+        "update api_keys set previous_digest = digest, digest = sha256(digest), previous_valid_until = now(), "
+        "secret_number = secret_number + 1",
+        401,
+        "key_revoked",
+    ),
+    "a deactivated creator": ("update users set deactivated_at = now()", 401, "key_revoked"),
     "a role that logs no time": ("update users set role = 'client'", 403, "role_violation"),
     "a plan without time": ("update organizations set features = '{}'", 402, "payment_required"),
 }

@@ -5,7 +5,9 @@ alter table organizations
     add column locked_until date,
     -- Where the kept part of the change feed begins: what lies at or before it was deleted by retention.
     add column events_deleted_through_epoch integer,
-    add column events_deleted_through xid8;
+    add column events_deleted_through xid8,
+    -- The last deleted event: who has read it has missed nothing.
+    add column events_deleted_through_id uuid;
 
 alter table users
     -- json as text, as the inviting system sent it.
@@ -14,8 +16,14 @@ alter table users
 alter table tickets
     add column status text not null default 'open' constraint ticket_status_known check (status in ('open', 'closed'));
 
+alter table idempotency_keys
+    -- A replay carries the ETag of its first answer.
+    add column etag text;
+
 create table project_members (
     organization_id uuid not null,
+    -- What its events name.
+    id uuid not null default gen_random_uuid(),
     project_id uuid not null,
     user_id uuid not null,
     created_at timestamptz not null default now(),
@@ -27,7 +35,8 @@ create table project_members (
 alter table api_keys
     -- A key with a source binding syncs only as this externalSystem.
     add column source_binding text,
-    -- After a rotation the old secret stays valid for an overlap.
+    -- After a rotation the old secret, the number before, stays valid for an overlap.
+    add column secret_number integer not null default 1,
     add column previous_digest bytea
         constraint api_key_previous_digest_is_sha256 check (length(previous_digest) = 32),
     add column previous_valid_until timestamptz,
@@ -44,6 +53,8 @@ alter table time_entries
 -- For lists, summaries and checksums by day. Deleted entries are not in them; the condition also keeps the sync's
 -- look-up by id off this index (see 0001).
 create index time_entries_by_day on time_entries (organization_id, work_date, id) where deleted_at is null;
+-- Deleted entries are few. Lists of links leave theirs out.
+create index time_entries_deleted on time_entries (organization_id, id) where deleted_at is not null;
 
 -- A sync finds its entry through this type, so nothing else may be linked as one.
 alter table integration_links
