@@ -22,6 +22,7 @@ class Code(msgspec.Struct, frozen=True):
 
 CATALOGUE: dict[str, Code] = {
     "validation_error": Code(400, "The request is not what the operation takes; `details` lists every problem."),
+    "unknown_event_names": Code(400, "No events have these names; `invalid` lists them, `known` all that there are."),
     "idempotency_key_invalid": Code(
         400, "The header Idempotency-Key is not 1 to 255 printable ASCII characters, or was sent twice."
     ),
@@ -69,6 +70,9 @@ CATALOGUE: dict[str, Code] = {
     "malformed_request": Code(400, "What arrived is not HTTP/1.1; the connection closes."),
     "headers_too_large": Code(431, "The request's headers are larger than any client's; the connection closes."),
     "internal_error": Code(500, "A fault of ours, logged under the request id. Repeating is safe."),
+    "webhooks_not_configured": Code(
+        501, "The operator has not set ALIGN_SECRET_KEY, without which no webhook's secret can be kept."
+    ),
     "overloaded": Code(503, "Nothing was accepted, since too much is waiting; repeat after `Retry-After` seconds."),
     "database_unavailable": Code(
         503,

@@ -46,6 +46,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_minute: Annotated[
         int, Meta(ge=1, le=10_000_000, description="Requests a minute of a newly minted API key.")
     ] = 600
+    secret_key: Annotated[
+        str | None,
+        Meta(
+            description="Encrypts the secrets of webhooks, at least 32 random characters; several separated by commas: "
+            "the first encrypts, all decrypt. Default with the embedded PostgreSQL: made once, in the data directory. "
+            "With a database of your own it must be set for webhooks to work, alike for all processes."
+        ),
+    ] = None
+    webhook_worker: Annotated[
+        bool, Meta(description="Whether the server delivers webhooks itself; false leaves that to `align worker`.")
+    ] = True
+    webhook_allow_http: Annotated[bool, Meta(description="Whether webhooks may go to http:// as well.")] = False
+    webhook_allowed_networks: Annotated[
+        str,
+        Meta(
+            description="Networks that webhooks may go to although they are not public, separated by commas, "
+            "such as `10.1.0.0/16`."
+        ),
+    ] = ""
     log_format: Annotated[
         Literal["auto", "human", "json"],
         Meta(description="How log lines look; `auto` is human on a terminal and JSON elsewhere."),

@@ -3,6 +3,10 @@
 # What a refusal's body says beside `error`, `message` and `requestId`.
 MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
     "validation_error": {"details": {"minItems": 1}},
+    "unknown_event_names": {
+        "invalid": {"type": "array", "items": {"type": "string"}},
+        "known": {"type": "array", "items": {"type": "string"}},
+    },
     "payment_required": {"reason": {"const": "feature_disabled"}, "feature": {"const": "time_tracking"}},
     "scope_violation": {"requiredScope": {"const": "organization"}, "scope": {"const": "project"}},
     "permission_violation": {"requiredPermission": {"type": "string"}},
@@ -39,6 +43,7 @@ MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
 }
 
 EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
+    "unknown_event_names": {"invalid": ["time.aproved"], "known": ["time.approved", "time.rejected"]},
     "payment_required": {"reason": "feature_disabled", "feature": "time_tracking"},
     "scope_violation": {"requiredScope": "organization", "scope": "project"},
     "permission_violation": {"requiredPermission": "write:time_entries"},

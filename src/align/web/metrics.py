@@ -41,6 +41,7 @@ WEBHOOK_LAG_SECONDS = Histogram(
 )
 WEBHOOK_PENDING = Gauge(
     "align_webhook_pending_deliveries", "Deliveries that are due and not delivered yet.", multiprocess_mode="mostrecent"
+)
 CHANGES_DELAY_SECONDS = Gauge(
     "align_changes_delay_seconds",
     "How long the change feed is held back by the oldest transaction that writes.",

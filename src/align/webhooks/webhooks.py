@@ -81,6 +81,14 @@ async def get(tx: asyncpg.Connection, organization_id: UUID, webhook_id: UUID) -
     return Webhook(**row)
 
 
+async def find(db: asyncpg.Pool, organization_id: UUID, webhook_id: UUID) -> Webhook:
+    """The webhook as it is. Raises NotFound."""
+    row = await db.fetchrow(queries.find_webhook, organization_id, webhook_id)
+    if row is None:
+        raise NotFound("webhook", "no such webhook in this organisation")
+    return Webhook(**row)
+
+
 async def update(tx: asyncpg.Connection, old: Webhook, new: Webhook, actor: events.Actor) -> Webhook:
     """Store what differs in `new`; nothing when nothing does."""
     if old == new:

@@ -15,6 +15,9 @@ on conflict do nothing
 -- name: get_webhook
 select {{ webhook }} from webhooks where organization_id = $1 and id = $2 for no key update
 
+-- name: find_webhook
+select {{ webhook }} from webhooks where organization_id = $1 and id = $2
+
 -- name: list_webhooks
 select {{ webhook }} from webhooks where organization_id = $1 order by created_at, id limit $2 offset $3
 
@@ -106,3 +109,7 @@ insert into webhook_deliveries (
 select organization_id, gen_random_uuid(), $2, id, event_name, entity_id, feed_epoch, transaction_id, {{ delivery_body }}
 from missed e
 on conflict on constraint one_delivery_per_event do nothing
+
+-- name: now
+-- crosses tenants: the database's clock.
+select now()
