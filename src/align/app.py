@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
 import msgspec
@@ -25,6 +25,7 @@ from align.organizations import period_lock_api
 from align.projects import api as projects
 from align.projects import members_api
 from align.reconciliation import api as reconciliation
+from align.sealing import Sealer
 from align.settings import Settings
 from align.tickets import api as tickets
 from align.time_entries import api as time_entries
@@ -41,6 +42,8 @@ from align.web.application import Application
 from align.web.operation import PREFIX, Operation
 from align.web.quick import Quick
 from align.web.rate_limit import RateLimiter
+from align.webhooks import api as webhooks
+from align.webhooks import running as webhooks_running
 
 log = structlog.get_logger()
 
@@ -86,7 +89,8 @@ class Server:
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
         batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
-        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer), self._settings)
+        sealer = webhooks_running.sealer_of(self._settings)
+        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer), self._settings, sealer)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -94,7 +98,10 @@ class Server:
                 asyncio.create_task(_clean_up(pool)),
                 *housekeeping.tasks(pool, self._settings.event_retention_days),
             ]
-            yield
+            async with AsyncExitStack() as stack:
+                if sealer is not None and self._settings.webhook_worker:
+                    await stack.enter_async_context(webhooks_running.working(pool, self._settings, sealer))
+                yield
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
@@ -115,7 +122,7 @@ class Server:
         return application
 
 
-def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> list[Operation]:
+def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings, sealer: Sealer | None) -> list[Operation]:
     """The table of all operations."""
     return [
         *time_entries.operations(calls, sync, batch),
@@ -132,6 +139,7 @@ def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> li
         *changes.operations(calls),
         *api_keys.operations(calls, settings.rate_limit_per_minute),
         *reconciliation.operations(calls),
+        *webhooks.operations(calls, sealer, webhooks_running.check_of(settings)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Secrets that must be read again (webhooks' signing secrets) are stored encrypted, with a key the database never holds."""
+"""Secrets that must be read again are stored encrypted, with a key that the database never holds."""
 
 import os
 from base64 import urlsafe_b64encode

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, get_type_hints
 
@@ -86,6 +87,7 @@ _URLS = {
     "database_url": (("postgresql://", "postgres://"), "postgresql://user@host/name"),
     "redis_url": (("redis://", "rediss://"), "redis://host:6379/0"),
 }
+MINIMUM_SECRET_LENGTH = 32
 _TYPES = get_type_hints(Settings, include_extras=True)
 
 
@@ -110,6 +112,11 @@ def load(environment: Mapping[str, str], **overrides: object) -> Settings:
     return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
 
 
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks of `webhook_allowed_networks`. Raises ValueError."""
+    return [ip_network(each.strip()) for each in text.split(",") if each.strip()]
+
+
 def variable_of(name: str) -> str:
     """The environment variable of a field."""
     return f"ALIGN_{name.upper()}"
@@ -127,6 +134,12 @@ def allowed(name: str) -> str:
         return f"an integer from {kind.ge} to {kind.le}"
     if isinstance(kind, inspect.LiteralType):
         return f"one of {', '.join(map(str, kind.values))}"
+    if isinstance(kind, inspect.BoolType):
+        return "true or false"
+    if name == "webhook_allowed_networks":
+        return "networks such as 10.1.0.0/16, separated by commas"
+    if name == "secret_key":
+        return "text of at least 32 characters"
     return "a path" if isinstance(kind, inspect.CustomType) else "text"
 
 
@@ -137,6 +150,13 @@ def _convert(variable: str, name: str, value: object) -> object:
         beginnings, example = _URLS[name]
         if not str(value).startswith(beginnings):
             raise InvalidSettings(f"{variable} is not a URL such as {example}")
+    if name == "secret_key" and any(len(key.strip()) < MINIMUM_SECRET_LENGTH for key in str(value).split(",")):
+        raise InvalidSettings(f"{variable} must be {allowed(name)}, as `openssl rand -hex 32` makes it")
+    if name == "webhook_allowed_networks":
+        try:
+            networks(str(value))
+        except ValueError:
+            raise InvalidSettings(f"{variable}={value}: must be {allowed(name)}") from None
     try:
         return msgspec.convert(value, _TYPES[name], strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError:

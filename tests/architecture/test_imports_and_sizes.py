@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # From the bottom up: a layer imports from its own and from lower ones.
 LAYERS = (
-    ("settings", "errors", "ids", "names", "external_names", "refusals", "roles", "reasons"),
+    ("settings", "sealing", "errors", "ids", "names", "external_names", "refusals", "roles", "reasons"),
     ("db",),
     ("web",),
     ("events",),
@@ -29,6 +29,7 @@ LAYERS = (
     ("time_entries",),
     ("reconciliation",),
     ("changes",),
+    ("webhooks",),
     ("demo",),
     ("app",),
     ("server",),

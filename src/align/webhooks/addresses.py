@@ -1,4 +1,4 @@
-"""Which addresses a delivery may go to. Our own list: what Python calls global differs from version to version. Pure."""
+"""Which addresses a delivery may go to. Our own list: Python's differs from version to version. Pure."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network

@@ -75,9 +75,7 @@ async def list_page(
     asked = (query.state, query.event_name, query.since, query.until)
     filters = [None if each is UNSET else each for each in asked]
     total = await db.fetchval(queries.count_deliveries, organization_id, webhook_id, *filters)
-    rows = await db.fetch(
-        queries.list_deliveries, organization_id, webhook_id, *filters, query.page_size, query.offset
-    )
+    rows = await db.fetch(queries.list_deliveries, organization_id, webhook_id, *filters, query.page_size, query.offset)
     attempts: dict[UUID, list[DeliveryAttempt]] = {row["id"]: [] for row in rows}
     for found in await db.fetch(queries.list_attempts, organization_id, list(attempts)):
         members = dict(found)

@@ -1,4 +1,4 @@
-"""Where deliveries may go: the rules for a URL, and the resolver that lets the client connect to checked addresses only."""
+"""Where deliveries may go: the rules for a URL, and the resolver that answers checked addresses only."""
 
 import asyncio
 import re
@@ -71,7 +71,11 @@ class CheckedResolver(AbstractResolver):
                 raise DestinationRefused(f"{host} has an address to which nothing is sent")
         return [
             ResolveResult(
-                hostname=host, host=str(address[0]), port=int(address[1]), family=kind, proto=protocol,
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=protocol,
                 flags=socket.AI_NUMERICHOST,
             )
             for kind, _, protocol, _, address in found

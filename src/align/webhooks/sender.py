@@ -77,7 +77,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
     """The beginning of the answer as text; the rest is read up to the bound, so that the connection can be kept."""
     read = b""
     async for chunk in response.content.iter_chunked(8192):
-        read += chunk[: SHOWN_ANSWER_BYTES] if len(read) < SHOWN_ANSWER_BYTES else b""
+        read += chunk[:SHOWN_ANSWER_BYTES] if len(read) < SHOWN_ANSWER_BYTES else b""
         if response.content.total_bytes > MAXIMUM_ANSWER_BYTES:
             response.close()
             break
@@ -89,8 +89,10 @@ def _told(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         cause = error.os_error
         return str(cause) if isinstance(cause, destinations.DestinationRefused) else "the name can't be resolved"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return f"TLS failed: {error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"TLS failed: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"TLS failed: {error.os_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection: {error.os_error.strerror or 'refused'}"
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]

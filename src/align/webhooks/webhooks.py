@@ -128,8 +128,6 @@ async def delete(tx: asyncpg.Connection, old: Webhook, actor: events.Actor) -> N
     )
 
 
-async def _record(
-    tx: asyncpg.Connection, event_name: str, old: Webhook, new: Webhook, actor: events.Actor
-) -> None:
+async def _record(tx: asyncpg.Connection, event_name: str, old: Webhook, new: Webhook, actor: events.Actor) -> None:
     entity = ("webhook", new.id)
     await events.record_change(tx, event_name, entity, old, new, organization_id=new.organization_id, actor=actor)

@@ -19,10 +19,10 @@ from align.db import sql
 from align.db.failures import is_unavailable
 from align.events import events
 from align.sealing import Sealer, Unsealable
+from align.web.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_LAG_SECONDS, WEBHOOK_PENDING
 from align.webhooks import retrying
 from align.webhooks.retrying import Attempt
 from align.webhooks.sender import TIMEOUT_SECONDS, Sender
-from align.web.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_LAG_SECONDS, WEBHOOK_PENDING
 
 log = structlog.get_logger()
 QUERIES = sql.load(Path(__file__).with_name("delivering.sql"))
@@ -207,4 +207,3 @@ class Worker:
                 after={"enabled": False, "disabledReason": reason},
             )
         log.warning("webhook disabled", webhook_id=str(webhook_id), reason=reason)
-

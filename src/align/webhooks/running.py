@@ -1,0 +1,42 @@
+"""Puts the parts of webhook delivery together, for the server and for `align worker`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+
+from align.sealing import Sealer, key_in
+from align.settings import Settings, networks
+from align.webhooks.destinations import checked_url
+from align.webhooks.handlers import CheckUrl
+from align.webhooks.sender import Sender
+from align.webhooks.worker import IN_FLIGHT, Worker
+
+
+def sealer_of(settings: Settings) -> Sealer | None:
+    """What seals secrets; None when a database of one's own is used and no key is set."""
+    if settings.secret_key is not None:
+        return Sealer(settings.secret_key)
+    return Sealer(key_in(settings.data_dir)) if settings.database_url is None else None
+
+
+def check_of(settings: Settings) -> CheckUrl:
+    """The rules for destinations."""
+    allowed = networks(settings.webhook_allowed_networks)
+    return partial(checked_url, allow_http=settings.webhook_allow_http, allowed=allowed)
+
+
+@asynccontextmanager
+async def working(pool: asyncpg.Pool, settings: Settings, sealer: Sealer) -> AsyncIterator[None]:
+    """Deliver webhooks while the block runs; what is in flight at its end is waited for."""
+    allowed = networks(settings.webhook_allowed_networks)
+    async with Sender(allow_http=settings.webhook_allow_http, allowed=allowed, connections=IN_FLIGHT) as sender:
+        stop = asyncio.Event()
+        task = asyncio.create_task(Worker(pool, sender, sealer).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
