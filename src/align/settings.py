@@ -80,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_grace_seconds: Annotated[
         int, Meta(ge=1, le=600, description="How long a stopping server waits for the requests it accepted.")
     ] = 25
+    api_key: Annotated[
+        str | None, Meta(description="Key with which `align reconcile` calls a server; the server itself needs none.")
+    ] = None
 
 
 # How the settings that are URLs begin, and one to copy. They may hold passwords, so messages never repeat them.

@@ -16,6 +16,7 @@ WITH_EXAMPLES = [
     "docs/life-cycle.md",
     "docs/time-entries.md",
     "docs/keys.md",
+    "docs/people-and-projects.md",
 ]
 RUNNABLE = ("sh", "python", "http")
 

@@ -1,5 +1,6 @@
 """Hours and minutes: exact, whatever way they are written."""
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -36,7 +37,7 @@ def test_every_number_of_minutes_that_hours_can_write_comes_back(minutes):
         ("0.05", 3),
         ("1.1", 66),  # 1.1 * 60 is 66.00000000000001 in floats
         ("0.35", 21),
-        ("02.500", 150),
+        ("2.500", 150),
     ],
 )
 def test_hours_give_exact_minutes(hours, minutes):
@@ -56,9 +57,17 @@ def test_hours_of_no_day_are_out_of_range(hours):
     assert duration.hours_problem(hours)[0] == "out_of_range"
 
 
-@pytest.mark.parametrize("hours", ["", "2,5", "NaN", "Infinity", "-1", "+1", " 2", "2 ", "1e1", "0x2", "٢", "2.", ".5"])
+@pytest.mark.parametrize(
+    "hours", ["", "2,5", "NaN", "Infinity", "-1", "+1", " 2", "2 ", "1e1", "0x2", "٢", "2.", ".5", "02"]
+)
 def test_texts_that_are_no_decimal_numbers_are_refused(hours):
     assert duration.hours_problem(hours)[0] == "invalid_decimal"
+
+
+@given(st.from_regex(re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?"), fullmatch=True))
+def test_the_documented_pattern_is_what_is_taken(text):
+    is_taken = duration.hours_problem(text) is None
+    assert is_taken == bool(re.fullmatch(duration.HOURS_PATTERN, text))
 
 
 @given(st.integers(0, 10**12))

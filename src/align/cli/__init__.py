@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from align import __version__
-from align.cli import demo, failures, keys, orgs, output, projects, serve, tickets, users
+from align.cli import demo, failures, keys, orgs, output, projects, reconcile, serve, tickets, users
 
 app = typer.Typer(
     name="align",
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(demo.demo)
+app.command()(reconcile.reconcile)
 app.add_typer(orgs.app, name="orgs")
 app.add_typer(users.app, name="users")
 app.add_typer(projects.app, name="projects")

@@ -25,6 +25,14 @@ class DatabaseUnusable(Exception):
     """The database can't be started, reached or migrated; the message says why."""
 
 
+class Trouble(Exception):
+    """What was to be compared could not be; as diff has it, that is another exit code than a difference."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def report(error: Exception, *, as_json: bool) -> int:
     """Tell the failure on stderr and return the exit code; raises `error` itself when the fault is ours."""
     code, exit_code = _classify(error)
@@ -44,6 +52,8 @@ def report(error: Exception, *, as_json: bool) -> int:
 def _classify(error: Exception) -> tuple[str, int]:
     if isinstance(error, Refused):
         return error.code, REFUSED
+    if isinstance(error, Trouble):
+        return error.code, USAGE
     if isinstance(error, InvalidSettings):
         return "invalid_settings", USAGE
     if isinstance(error, DatabaseUnusable):

@@ -28,7 +28,11 @@ class LockPeriod(msgspec.Struct, rename="camel", kw_only=True):
 
     date: Annotated[
         datetime.date | None,
-        Meta(description="The last locked day, 1970 to 2200; null opens everything.", examples=["2025-01-31"]),
+        Meta(
+            description="The last locked day, 1970 to 2200; null opens everything.",
+            examples=["2025-01-31"],
+            extra_json_schema={"pattern": "^(19[7-9][0-9]|2[01][0-9][0-9]|2200)-[0-9]{2}-[0-9]{2}$"},
+        ),
     ]
     reason: Annotated[Reason | None, Meta(description="Required to move the day back or to clear it.")] = None
 

@@ -1,6 +1,9 @@
 """The operations with which a sender checks that both sides agree, as the table of operations has them."""
 
+import msgspec
+
 from align.access.calls import Calls
+from align.errors import ApiError
 from align.reconciliation import checksum, reconcile
 from align.reconciliation.checksum import Checksum
 from align.reconciliation.differences import (
@@ -14,7 +17,8 @@ from align.reconciliation.differences import (
 from align.reconciliation.lines import ListedEntry
 from align.reconciliation.reconcile import MAXIMUM_LINES, NDJSON, Reconcile
 from align.time_entries.refusing import READ
-from align.web.operation import Operation, Success
+from align.web.http import Answer, Request
+from align.web.operation import Handler, Operation, Success
 
 _HASH = "3f0f3a2b8c1d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7"
 _CHECKSUM_EXAMPLE = {
@@ -73,7 +77,7 @@ def _checksum(calls: Calls) -> Operation:
 
 
 def _reconcile(calls: Calls) -> Operation:
-    return calls.reading(
+    operation = calls.reading(
         Reconcile(calls.admission).answer,
         access=READ,
         query=reconcile.QUERY,
@@ -104,3 +108,17 @@ def _reconcile(calls: Calls) -> Operation:
         errors=("source_violation", "request_timeout", "payload_too_large", "unsupported_media_type", "overloaded"),
         also_without_prefix=True,
     )
+    return msgspec.structs.replace(operation, handler=_to_the_end(operation.handler))
+
+
+def _to_the_end(handler: Handler) -> Handler:
+    """Senders of lists send first and read afterwards: a refusal that came with a closed connection would be lost."""
+
+    async def handle(request: Request) -> Answer:
+        try:
+            return await handler(request)
+        except ApiError:
+            await request.discard()
+            raise
+
+    return handle

@@ -7,12 +7,13 @@ from align.web.strict_json import Number
 
 MAXIMUM_MINUTES = 1440
 MAXIMUM_HOURS = 24
-HOURS_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,30})?$"
+# For the documentation: what `hours_problem` lets pass of strings.
+HOURS_PATTERN = r"^(?!0(\.0*)?$)((1?[0-9]|2[0-3])(\.[0-9]{1,30})?|24(\.0{1,30})?)$"
 
 # A decimal number of hours, as strict JSON has it: an integer, a number with fraction or exponent, or a string.
 Hours = int | Number | str
 
-_HOURS = re.compile(HOURS_PATTERN)
+_HOURS = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,30})?")
 # More digits than any number that strict JSON lets pass, so that nothing is rounded.
 _EXACT = Context(prec=300)
 

@@ -34,11 +34,12 @@ HeaderList = list[tuple[bytes, bytes]]
 class Request:
     """A request: its id, headers (lower-case names), path parameters, and the headers its answer must carry."""
 
-    __slots__ = ("answer_headers", "headers", "id", "path_parameters", "receive", "route", "scope")
+    __slots__ = ("_unread", "answer_headers", "headers", "id", "path_parameters", "receive", "route", "scope")
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive | None, route: str) -> None:
         self.scope = scope
         self.receive = receive
+        self._unread = True
         self.route = route
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.path_parameters: Mapping[str, str] = scope.get("path_params", {})
@@ -105,7 +106,13 @@ class Request:
         message = await self.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        return message.get("body", b""), message.get("more_body", False)
+        self._unread = message.get("more_body", False)
+        return message.get("body", b""), self._unread
+
+    async def discard(self) -> None:
+        """Read what is left of a body whose request is refused, for a moment."""
+        if self._unread:
+            await self._discard()
 
     async def _discard(self, more: bool = True) -> None:
         """Read on for a moment: a connection closed with bytes unread is reset, and its sender misses the answer."""

@@ -1,8 +1,11 @@
 """What a list may cost: lines, bytes, requests, entries of the range."""
 
 import asyncio
+import http.client
 import tempfile
+from contextlib import closing
 from datetime import date
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -96,3 +99,23 @@ async def test_a_range_with_too_many_entries_is_refused(world, client, pool):
                     with pytest.raises(ApiError, match="more than 2 entries"):
                         await comparison
                     found.close()
+
+
+@pytest.mark.parametrize("fault", ["key", "parameters", "lines"])
+def test_a_sender_that_closes_learns_why_it_is_refused(world, base_url, fault):
+    """It sends all of a long list, and only then reads, as Python's urllib does."""
+    headers = {"Content-Type": "application/x-ndjson", "Connection": "close", **world.headers}
+    query = "externalSystem=x&startDate=2025-01-01&endDate=2025-01-31"
+    lines = 200_000
+    match fault:
+        case "key":
+            headers["Authorization"] = "Bearer ako_x"
+        case "parameters":
+            query = "externalSystem=x"
+        case "lines":
+            assert lines > MAXIMUM_LINES
+    body = b'{"externalId": "somewhat long"}\n' * lines
+    connection = http.client.HTTPConnection(urlsplit(base_url).netloc, timeout=30)
+    with closing(connection):
+        connection.request("POST", f"{RECONCILE_PATH}?{query}", body, headers)
+        assert connection.getresponse().status == {"key": 401, "parameters": 400, "lines": 413}[fault]
