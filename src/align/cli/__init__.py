@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from align import __version__
-from align.cli import demo, failures, keys, orgs, output, projects, reconcile, serve, tickets, users
+from align.cli import demo, failures, keys, orgs, output, projects, reconcile, serve, tickets, users, worker
 
 app = typer.Typer(
     name="align",
@@ -16,6 +16,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused or not found, 2 wrong usage or settings, 3 no usable database.",
 )
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.command()(demo.demo)
 app.command()(reconcile.reconcile)
 app.add_typer(orgs.app, name="orgs")

@@ -38,7 +38,7 @@ class Sender:
             auto_decompress=False,
             trust_env=False,
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS),
-            headers={"User-Agent": f"Align/{__version__} (webhooks)"},
+            headers={"User-Agent": f"Align/{__version__} (webhooks)", "Accept-Encoding": "identity"},
         )
 
     async def __aenter__(self) -> "Sender":
