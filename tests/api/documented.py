@@ -11,7 +11,7 @@ import jsonschema_rs
 # Headers that belong to the meaning of an answer; the rest is HTTP's own.
 MEANINGFUL_HEADERS = re.compile(
     r"x-request-id|x-ratelimit-.*|retry-after|www-authenticate|location|content-differs|ignored-fields|idempotent-.*"
-    r"|idempotency-.*"
+    r"|idempotency-.*|etag"
 )
 
 

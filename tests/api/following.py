@@ -50,7 +50,7 @@ async def settled(world: World) -> None:
     async def done() -> bool:
         return await world.pool.fetchval(
             "select coalesce(max(transaction_id) < pg_snapshot_xmin(pg_current_snapshot()), true) "
-            "from events where organization_id = $1",
+            "from events where organization_id = $1 and feed_epoch = (select max(epoch) from feed_epochs)",
             world.organization_id,
         )
 

@@ -21,6 +21,7 @@ async def synced(client, world, project_id) -> str:
 async def test_a_project_key_sees_the_events_of_its_project_only(client, world):
     mine, other = [await synced(client, world, each) for each in (world.project_id, world.second_project_id)]
     changes = await follow(client, world, key=world.project_key)
+    assert all(each["entity"] is not None for each in changes if each["entityType"] in ("project", "ticket"))
     seen = {each["entityId"] for each in changes}
     assert mine in seen
     assert other not in seen
@@ -33,17 +34,29 @@ async def test_a_project_key_sees_the_events_of_its_project_only(client, world):
     assert audit.json()["total"] == len(rows)
 
 
-async def test_a_project_key_is_not_shown_an_entry_that_moved_to_another_project(client, world):
-    start = await latest(client, world, world.project_key)
+async def test_an_entry_that_moves_is_gone_from_one_project_and_new_to_the_other(client, world):
+    _, second_key = await world.mint(scoped_project_id=world.second_project_id)
+    first_start, second_start = [await latest(client, world, key) for key in (world.project_key, second_key)]
     entry_id = await synced(client, world, world.project_id)
-    await world.pool.execute(
-        "update time_entries set project_id = $2 where organization_id = $3 and id = $1",
-        entry_id,
-        world.second_project_id,
-        world.organization_id,
+    moved = await client.patch(
+        f"/api/v1/time-entries/{entry_id}",
+        json={"projectId": str(world.second_project_id), "description": "Moved."},
+        headers=world.headers,
     )
-    (change,) = await follow(client, world, start, key=world.project_key)
-    assert (change["entityId"], change["entity"]) == (entry_id, None)
+    assert moved.status_code == 200, moved.text
+    _, gone = await follow(client, world, first_start, key=world.project_key)
+    assert (gone["eventName"], gone["change"], gone["entity"], gone["after"]) == ("time.updated", "delete", None, None)
+    assert gone["before"]["projectId"] == str(world.project_id)
+    (came,) = await follow(client, world, second_start, key=second_key)
+    assert (came["eventName"], came["change"], came["before"]) == ("time.updated", "upsert", None)
+    assert came["entity"]["notes"] == came["after"]["notes"] == "Moved."
+    whole = (await follow(client, world))[-1]
+    assert (whole["before"]["notes"], whole["after"]["notes"], whole["change"]) == (None, "Moved.", "upsert")
+    for key, of, hidden in ((world.project_key, gone, world.second_project_id), (second_key, came, world.project_id)):
+        audit = await client.get(AUDIT, params={"entityId": entry_id}, headers={"X-API-Key": key})
+        newest = audit.json()["data"][0]
+        assert (newest["metadata"]["before"], newest["metadata"]["after"]) == (of["before"], of["after"])
+        assert str(hidden) not in audit.text
 
 
 @BOTH

@@ -99,12 +99,13 @@ def test_the_keys_are_what_the_names_promise(cli, demo):
 
 
 def test_what_was_changed_by_hand_is_mended(cli, demo):
-    cli.change("update organizations set features = array['time_tracking'], strict = true")
+    cli.change("update organizations set features = array['time_tracking'], strict = true, locked_until = '2200-12-31'")
     cli.change("update projects set status = 'active'")
     cli.change("update users set deactivated_at = now()")
     cli.change("update users set role = 'manager' where role <> 'admin'")
     again = cli.json("demo", "--unlimited")
     check_data(cli, demo)
+    assert cli.query("select distinct locked_until from organizations") == [(None,)]
     assert stable(again) == stable(demo)
     assert not set(keys(again)) & set(keys(demo))
     prefixes = [key[:10] for key in keys(again)]

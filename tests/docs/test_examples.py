@@ -11,6 +11,7 @@ WITH_EXAMPLES = [
     "docs/quick-start.md",
     "docs/senders-guide.md",
     "docs/changes.md",
+    "docs/reconciliation.md",
     "docs/api.md",
     "docs/cli.md",
     "docs/life-cycle.md",

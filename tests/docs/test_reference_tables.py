@@ -47,7 +47,7 @@ def test_the_section_of_a_command_names_its_options(name):
     assert set(re.findall(r"--[a-z-]+", usage)) - COMMON_OPTIONS == own
     if own:
         assert {row[0].split(" ")[0] for row in table(text)} == own
-    if name != "align serve":
+    if name not in ("align serve", "align reconcile"):  # the one prints no value, the other opens no database
         assert commands()[name] >= COMMON_OPTIONS
 
 

@@ -32,6 +32,10 @@ def run(program: str, *arguments: str) -> None:
 async def test_old_cursors_are_refused_and_all_events_are_read_in_their_order(
     clients, world: World, database_url, empty_cluster, tmp_path
 ):
+    # More transactions than a restore needs, so that the ids of the new cluster are smaller ones for certain.
+    await world.pool.execute(
+        "do $$ begin for n in 1 .. 3000 loop perform pg_current_xact_id(); commit; end loop; end $$"
+    )
     await sync(clients[0], world, world.entry())
     before = await follow(clients[0], world)
     cursor = await latest(clients[0], world)
@@ -59,5 +63,6 @@ async def test_old_cursors_are_refused_and_all_events_are_read_in_their_order(
     assert lost["id"] not in {each["entityId"] for each in whole}
     # What makes the epochs needed: the later event has the smaller transaction id.
     assert ids[0]["feed_epoch"] < ids[1]["feed_epoch"]
+    assert ids[0]["transaction_id"] > ids[1]["transaction_id"]
     # The other cluster's own cursors are not good here either.
     assert (await ask(clients[0], world, after=start)).status_code == 410

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from align.changes.scoping import as_json, shown
 from align.db import sql
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ async def find(
     arguments = (organization_id, *msgspec.structs.astuple(filters))
     total = await tx.fetchval(_queries.count_events, *arguments)
     rows = await tx.fetch(_queries.list_events, *arguments, limit, offset)
-    return total, [_event(row) for row in rows]
+    return total, [_event(row, filters.project_id) for row in rows]
 
 
 class _Named(msgspec.Struct, rename="camel"):
@@ -84,19 +85,20 @@ class _Named(msgspec.Struct, rename="camel"):
         return self.name or self.title or self.email or self.external_id or self.notes
 
 
-def _event(row: asyncpg.Record) -> AuditEvent:
+def _event(row: asyncpg.Record, project_id: UUID | None) -> AuditEvent:
+    part = shown(row, project_id)
     return AuditEvent(
         id=row["id"],
         entity_type=row["entity_type"],
         action=row["event_name"],
         entity_id=row["entity_id"],
-        entity_name=_name(row["after"]) or _name(row["before"]) or row["current_name"],
+        entity_name=_name(part.after) or _name(part.before) or row["current_name"],
         actor_id=row["actor_user_id"],
         metadata=AuditMetadata(
             actor_type="api_key" if row["actor_api_key_id"] else "user" if row["actor_user_id"] else "operator",
             api_key_id=row["actor_api_key_id"],
-            before=_json(row["before"]),
-            after=_json(row["after"]),
+            before=as_json(part.before),
+            after=as_json(part.after),
         ),
         created_at=row["occurred_at"],
     )
@@ -104,7 +106,3 @@ def _event(row: asyncpg.Record) -> AuditEvent:
 
 def _name(text: str | None) -> str | None:
     return None if text is None else msgspec.json.decode(text, type=_Named).best
-
-
-def _json(text: str | None) -> msgspec.Raw | None:
-    return None if text is None else msgspec.Raw(text.encode())

@@ -10,7 +10,7 @@ select count(*) from events e where e.organization_id = $1 and {{ audit_filter }
 -- Newest first, in the order of the primary key read backwards. The names are those of today, for events that hold none.
 select
     e.id, e.event_name, e.entity_type, e.entity_id, e.actor_user_id, e.actor_api_key_id, e.occurred_at, e.before,
-    e.after,
+    e.after, e.project_id,
     case e.entity_type
         when 'organization' then (
             select x.name from organizations x where x.organization_id = e.organization_id)

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from align.changes import cursor, entities
 from align.changes.cursor import START, Position
+from align.changes.scoping import as_json, shown
 from align.db import epochs, sql
 
 if TYPE_CHECKING:
@@ -137,28 +138,25 @@ async def _changes(
 ) -> list[Change]:
     named = [(row["entity_type"], row["entity_id"]) for row in events]
     things = await entities.find(connection, reader.organization_id, reader.project_id, named)
+    parts = [shown(row, reader.project_id) for row in events]
     return [
         Change(
             cursor=cursor.write(reader.organization_id, epoch, _position(row)),
             id=row["id"],
             event_name=row["event_name"],
-            change=change_of(row["event_name"]),
+            change="delete" if part.has_left else change_of(row["event_name"]),
             entity_type=row["entity_type"],
             entity_id=row["entity_id"],
             occurred_at=row["occurred_at"],
             actor_user_id=row["actor_user_id"],
             actor_api_key_id=row["actor_api_key_id"],
-            before=_json(row["before"]),
-            after=_json(row["after"]),
+            before=as_json(part.before),
+            after=as_json(part.after),
             entity=things.get(name),
         )
-        for row, name in zip(events, named, strict=True)
+        for row, name, part in zip(events, named, parts, strict=True)
     ]
 
 
 def _position(row: asyncpg.Record) -> Position:
     return Position(row["feed_epoch"], row["transaction_id"], row["id"])
-
-
-def _json(text: str | None) -> msgspec.Raw | None:
-    return None if text is None else msgspec.Raw(text.encode())

@@ -16,7 +16,10 @@ with reader as (
     from organizations o
     where o.organization_id = $1
 ), scanned as materialized (
-    select e.feed_epoch, e.transaction_id, e.id, e.entity_type, e.project_id
+    select
+        e.feed_epoch, e.transaction_id, e.id, e.entity_type,
+        -- An entry that left the project is its event, too.
+        e.project_id = $7 or (e.event_name = 'time.updated' and e.before ->> 'projectId' = $7::text) as is_of_project
     from events e
     where e.organization_id = $1
         and (e.feed_epoch, e.transaction_id, e.id) > ($2::integer, $3::xid8, $4::uuid)
@@ -31,7 +34,7 @@ with reader as (
 ), page as (
     select feed_epoch, transaction_id, id
     from scanned
-    where ($6::text[] is null or entity_type = any ($6)) and ($7::uuid is null or project_id = $7)
+    where ($6::text[] is null or entity_type = any ($6)) and ($7::uuid is null or is_of_project)
     order by feed_epoch, transaction_id, id
     limit $8
 )
@@ -39,7 +42,7 @@ select
     r.is_known, coalesce(f.scanned, 0) as scanned,
     f.feed_epoch as farthest_epoch, f.transaction_id as farthest_transaction_id, f.id as farthest_id,
     p.feed_epoch, p.transaction_id, p.id, e.event_name, e.entity_type, e.entity_id, e.occurred_at, e.actor_user_id,
-    e.actor_api_key_id, e.before, e.after
+    e.actor_api_key_id, e.before, e.after, e.project_id
 from reader r
 left join farthest f on true
 left join page p on true

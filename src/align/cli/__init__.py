@@ -13,7 +13,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 refused or not found, 2 wrong usage or settings, 3 no usable database.",
+    epilog="Exit codes: 0 done, 1 refused or not found, 2 wrong usage or settings, 3 no usable database. "
+    "Of reconcile: 0 equal, 1 different, 2 not compared.",
 )
 app.command()(serve.serve)
 app.command()(worker.worker)

@@ -14,7 +14,7 @@ from align.api_keys import api_keys
 from align.db import sql
 from align.demo import tenants
 from align.demo.tenants import Member, Project, Tenant
-from align.organizations import organizations
+from align.organizations import organizations, period_lock
 from align.projects import projects
 from align.tickets import tickets
 from align.users import users
@@ -90,6 +90,7 @@ async def _ensure_organization(tx: asyncpg.Connection, tenant: Tenant) -> None:
     for feature in organizations.FEATURES:
         await organizations.set_feature(tx, tenant.id, feature, on=feature in tenant.features)
     await organizations.set_strict(tx, tenant.id, strict=False)
+    await period_lock.move(tx, tenant.id, None, reason="the demo begins anew")
 
 
 async def _ensure_user(tx: asyncpg.Connection, organization_id: UUID, member: Member) -> None:

@@ -1,10 +1,13 @@
 """The integration operations on time entries, as the table of operations has them."""
 
+import json
+
 from align.access.calls import Calls
 from align.access.documentation import IDEMPOTENCY_KEY, errors_of
 from align.time_entries import batch_body, reading
 from align.time_entries.batch import Batch
 from align.time_entries.batch_body import SyncedTimeEntries, SyncTimeEntries
+from align.time_entries.batch_stream import NDJSON
 from align.time_entries.model import LinkedTimeEntry, SyncedTimeEntry, SyncTimeEntry
 from align.time_entries.refusing import READ, WRITE
 from align.time_entries.sync import Sync
@@ -39,6 +42,8 @@ _ENTRY_EXAMPLE = {
 }
 _LINK_ID = "aa1b2c3d-0000-0000-0000-000000000099"
 _SYNCED_EXAMPLE = {**_ENTRY_EXAMPLE, "integrationLinkId": _LINK_ID, "created": True}
+_RESULT_EXAMPLE = {"index": 0, "status": 201, "entry": _SYNCED_EXAMPLE}
+_STREAM_EXAMPLE = f"{json.dumps(_RESULT_EXAMPLE)}\n{json.dumps({'created': 1, 'existing': 0, 'failed': 0})}\n"
 _LINKED_EXAMPLE = {
     **_ENTRY_EXAMPLE,
     "externalMetadata": {"taskName": "Planning", "projectCode": "ALPHA"},
@@ -155,9 +160,9 @@ def _sync_batch(batch: Batch) -> Operation:
                     "created": 1,
                     "existing": 0,
                     "failed": 0,
-                    "results": [{"index": 0, "status": 201, "entry": _SYNCED_EXAMPLE}],
+                    "results": [_RESULT_EXAMPLE],
                 },
-                (),
+                media_types={NDJSON: _STREAM_EXAMPLE},
             ),
         ),
         errors=(

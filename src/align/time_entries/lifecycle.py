@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -105,10 +105,11 @@ def _refusal(entry: _Entry | None, action: Action, locked_until: datetime.date |
 def invalid_transition(status: str, action: str) -> ApiError:
     """409: the status does not allow the action (one of the table's, or what a sender calls its change)."""
     allowed = states.allowed_actions(status)
+    members: dict[str, Any] = {"from": status, "action": action, "allowedActions": allowed}
     return ApiError(
         "invalid_transition",
         f"the time entry is {status}, which does not allow '{action}'; it allows: {', '.join(allowed)}",
-        **{"from": status, "action": action, "allowedActions": allowed},
+        **members,
     )
 
 

@@ -17,7 +17,8 @@ with moved as (
     set status = $3, status_reason = new.status_reason, invoice_reference = new.invoice_reference,
         version = e.version + 1, updated_at = statement_timestamp()
     from unnest($2::uuid[], $4::text[], $5::text[]) as new (id, status_reason, invoice_reference)
-    where e.organization_id = $1 and e.id = new.id
+    -- The list again, since the planner would rather read the whole table than join a thousand ids to it.
+    where e.organization_id = $1 and e.id = any ($2::uuid[]) and e.id = new.id
     returning e.*
 ), recorded as (
     insert into events (

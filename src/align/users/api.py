@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from align import names
 from align.access.admission import role_violation
 from align.access.calls import Call, Calls, not_found, ok, page
+from align.errors import Problem, invalid
 from align.names import Name
 from align.roles import ADMINS, MANAGERS, TIME_KEEPERS, Role
 from align.users import users
@@ -57,9 +58,9 @@ async def list_users(call: Call) -> Answer:
     roles = None if filters.role is UNSET else filters.role
     active = None if filters.active is UNSET else filters.active
     if filters.email is not UNSET:
-        # An email that can't be one is nobody's; the database would not take every text.
-        is_email = users.email_problem(filters.email) is None
-        found = await users.by_email(call.db, call.organization_id, filters.email) if is_email else None
+        if broken := users.email_problem(filters.email):
+            raise invalid([Problem("email", *broken)])
+        found = await users.by_email(call.db, call.organization_id, filters.email)
         fits = found is not None and (roles is None or found.role in roles) and active in (None, found.active)
         matching = [found] if fits else []
         return page(filters, len(matching), matching[filters.offset :])

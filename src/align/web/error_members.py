@@ -22,10 +22,9 @@ MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
         "allowedActions": {"type": "array", "items": {"type": "string"}},
     },
     "already_exists": {"path": {"type": "string", "description": "The member at fault."}},
-    **dict.fromkeys(
-        ("external_ref_conflict", "link_protected", "last_admin"),
-        {"path": {"type": "string", "description": "The member at fault."}},
-    ),
+    "external_ref_conflict": {"path": {"type": "string", "description": "The member at fault."}},
+    "link_protected": {"path": {"const": "id", "description": "In the path."}},
+    "last_admin": {"path": {"enum": ["role", "active"], "description": "The member at fault."}},
     "key_ended": {"path": {"const": "id", "description": "In the path."}},
     "project_archived": {"path": {"const": "projectId", "description": "The member that names the project."}},
     "payload_too_large": {"maximumBytes": {"type": "integer"}},
