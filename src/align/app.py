@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import msgspec
@@ -79,18 +79,14 @@ class Server:
         pool = await open_pool(self._database_url, self._settings)
         writer = Writer(self._database_url, SYNC_STATEMENTS_IN_FLIGHT)
         await writer.open()
-        coalescer: Coalescer[SyncRow, Outcome] = Coalescer(
-            writer.run,
-            maximum_in_flight=SYNC_STATEMENTS_IN_FLIGHT,
-            maximum_rows=SYNC_ROWS_PER_STATEMENT,
-            maximum_waiting=SYNC_ROWS_WAITING,
-        )
+        coalescer = _coalescer(writer)
         limiter = RateLimiter(self._settings.redis_url)
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
         batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
         sealer = webhooks_running.sealer_of(self._settings)
-        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer), self._settings, sealer)
+        batch = Batch(admission, batch_writer)
+        table = operations(Calls(admission, pool), sync, batch, self._settings, sealer)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -98,9 +94,7 @@ class Server:
                 asyncio.create_task(_clean_up(pool)),
                 *housekeeping.tasks(pool, self._settings.event_retention_days),
             ]
-            async with AsyncExitStack() as stack:
-                if sealer is not None and self._settings.webhook_worker:
-                    await stack.enter_async_context(webhooks_running.working(pool, self._settings, sealer))
+            async with webhooks_running.delivering(pool, self._settings, sealer):
                 yield
             for task in tasks:
                 task.cancel()
@@ -120,6 +114,15 @@ class Server:
         )
         self.quick = application.quick
         return application
+
+
+def _coalescer(writer: Writer) -> Coalescer[SyncRow, Outcome]:
+    return Coalescer(
+        writer.run,
+        maximum_in_flight=SYNC_STATEMENTS_IN_FLIGHT,
+        maximum_rows=SYNC_ROWS_PER_STATEMENT,
+        maximum_waiting=SYNC_ROWS_WAITING,
+    )
 
 
 def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings, sealer: Sealer | None) -> list[Operation]:

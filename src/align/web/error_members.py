@@ -42,7 +42,7 @@ MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
 }
 
 EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
-    "unknown_event_names": {"invalid": ["time.aproved"], "known": ["time.approved", "time.rejected"]},
+    "unknown_event_names": {"invalid": ["tme.approved"], "known": ["time.approved", "time.rejected"]},
     "payment_required": {"reason": "feature_disabled", "feature": "time_tracking"},
     "scope_violation": {"requiredScope": "organization", "scope": "project"},
     "permission_violation": {"requiredPermission": "write:time_entries"},

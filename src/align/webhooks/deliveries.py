@@ -22,7 +22,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, rename="camel"):
     """One attempt: the receiver's answer, or why there was none."""
 
     number: int
-    attempted_at: datetime
+    attempted_at: Annotated[datetime, Meta(tz=True)]
     duration_milliseconds: int
     status: Annotated[int | None, Meta(description="Of the receiver's answer.")]
     answer: Annotated[str | None, Meta(description="The first 1 KiB of it.")]
@@ -39,9 +39,9 @@ class Delivery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     entity_id: UUID
     state: State
     attempts: list[DeliveryAttempt]
-    next_attempt_at: datetime | None
-    created_at: datetime
-    settled_at: datetime | None
+    next_attempt_at: Annotated[datetime, Meta(tz=True)] | None
+    created_at: Annotated[datetime, Meta(tz=True)]
+    settled_at: Annotated[datetime, Meta(tz=True)] | None
 
 
 class Deliveries(msgspec.Struct, rename="camel", kw_only=True):

@@ -29,6 +29,16 @@ def check_of(settings: Settings) -> CheckUrl:
 
 
 @asynccontextmanager
+async def delivering(pool: asyncpg.Pool, settings: Settings, sealer: Sealer | None) -> AsyncIterator[None]:
+    """As `working`, in the server: unless that is left to others, or there can be no webhooks."""
+    if sealer is None or not settings.webhook_worker:
+        yield
+        return
+    async with working(pool, settings, sealer):
+        yield
+
+
+@asynccontextmanager
 async def working(pool: asyncpg.Pool, settings: Settings, sealer: Sealer) -> AsyncIterator[None]:
     """Deliver webhooks while the block runs; what is in flight at its end is waited for."""
     allowed = networks(settings.webhook_allowed_networks)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from align.db import sql
 from align.events import events
@@ -34,11 +35,11 @@ class Webhook(msgspec.Struct, frozen=True, rename="camel"):
     description: str | None
     enabled: bool
     disabled_reason: str | None
-    failing_since: datetime | None
-    previous_secret_valid_until: datetime | None
+    failing_since: Annotated[datetime, Meta(tz=True)] | None
+    previous_secret_valid_until: Annotated[datetime, Meta(tz=True)] | None
     created_by_user_id: UUID
-    created_at: datetime
-    updated_at: datetime
+    created_at: Annotated[datetime, Meta(tz=True)]
+    updated_at: Annotated[datetime, Meta(tz=True)]
 
 
 async def create(
