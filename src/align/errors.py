@@ -55,6 +55,7 @@ CATALOGUE: dict[str, Code] = {
     "link_protected": Code(409, "The link is a synced time entry's own; it lives as long as the entry."),
     "key_ended": Code(409, "The API key is revoked or has expired, so it gets no new secret; mint another."),
     "last_admin": Code(409, "The organisation would be left without an active admin."),
+    "too_many_webhooks": Code(409, "The organisation has as many webhooks as it may have; delete one."),
     "project_archived": Code(409, "The project is archived and takes no new time and no new tickets."),
     "time_entry_deleted": Code(410, "The time entry of this external id was deleted; a repeat does not bring it back."),
     "cursor_expired": Code(

@@ -1,11 +1,15 @@
 """Secrets that must be read again are stored encrypted, with a key that the database never holds."""
 
 import os
+import tempfile
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from align.settings import MINIMUM_SECRET_LENGTH, InvalidSettings
 
 KEY_FILE = "secret.key"
 
@@ -38,20 +42,37 @@ def _fernet(key: str) -> Fernet:
 
 
 def key_in(data_dir: Path) -> str:
-    """The key kept in the data directory of the embedded database; made the first time, readable by its owner alone."""
+    """The key kept in the data directory of the embedded database; made the first time, readable by its owner alone.
+
+    Raises InvalidSettings when the file holds none: a new one would open nothing that was sealed before.
+    """
     path = data_dir / KEY_FILE
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        # Written whole under another name first: a start cut short must not leave half a key.
-        temporary = path.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        _make_key(path)
+    key = path.read_text().strip()
+    if len(key) < MINIMUM_SECRET_LENGTH:
+        raise InvalidSettings(
+            f"{path} holds no key; put the file back from a backup, or delete it, which makes a new key: "
+            "webhooks made before then need new secrets (rotate-secret)"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written whole under a name of its own first: a start cut short leaves no half key, and is in nobody's way.
+    descriptor, temporary = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
             file.write(os.urandom(32).hex())
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # fails where another process was quicker: its key counts
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
-    return path.read_text().strip()
+        with suppress(FileExistsError):  # another start was quicker: its key counts
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

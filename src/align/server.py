@@ -62,6 +62,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
     base_url = f"http://{host}:{listener.getsockname()[1]}"
     with listener, _database(settings) as database_url:
         migrate.migrate(database_url)
+        running.sealer_of(settings)  # a key file that holds none is told here, to the operator
         log.info("serving", url=base_url, documentation=f"{base_url}/docs", workers=settings.workers)
         run = _run_here if settings.workers == 1 else _run_workers
         run(settings, database_url, listener, lambda: _announce(on_ready, base_url), stop)

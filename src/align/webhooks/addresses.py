@@ -57,5 +57,5 @@ def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
 
 
 def parsed(text: str) -> Address:
-    """The address that a resolver has answered; a zone such as %eth0 makes it link-local, so it is refused later."""
+    """The address that a resolver has answered, without its zone, such as %eth0."""
     return ip_address(text.split("%")[0])

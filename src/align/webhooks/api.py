@@ -5,25 +5,24 @@ from functools import partial
 from align.access.calls import Calls
 from align.roles import KEY_MINTERS
 from align.sealing import Sealer
-from align.web.body import Body
 from align.web.operation import Access, Operation, Success
 from align.web.query import Page, Query
 from align.webhooks import handlers
 from align.webhooks.deliveries import Deliveries, DeliveriesQuery, Queued
-from align.webhooks.handlers import CheckUrl, Handlers
+from align.webhooks.handlers import Handlers
 from align.webhooks.requests import (
     DELIVERY_EXAMPLE,
     EXAMPLE,
+    REPLAY,
+    ROTATE,
     WITH_SECRET,
+    Bodies,
     CreatedWebhook,
-    CreateWebhook,
-    ReplayWebhook,
-    RotateWebhookSecret,
     Tested,
-    UpdateWebhook,
+    UrlProblem,
     WebhookPage,
 )
-from align.webhooks.webhooks import Webhook
+from align.webhooks.webhooks import MAXIMUM_WEBHOOKS, Webhook
 
 READ = Access(scope="organization", roles=KEY_MINTERS, permission="read:webhooks")
 WRITE = Access(scope="organization", roles=KEY_MINTERS, permission="write:webhooks")
@@ -32,10 +31,9 @@ _PAGE = Query(Page)
 _DELIVERIES = Query(DeliveriesQuery)
 
 
-def operations(calls: Calls, sealer: Sealer | None, check_url: CheckUrl) -> list[Operation]:
+def operations(calls: Calls, sealer: Sealer | None, url_problem: UrlProblem) -> list[Operation]:
     """The operations; without a `sealer` none that makes a secret works."""
-    api = Handlers(sealer, check_url)
-    return [*_reading(calls), *_changing(calls, api), *_sending(calls)]
+    return [*_reading(calls), *_changing(calls, Handlers(sealer), Bodies(url_problem)), *_sending(calls)]
 
 
 def _reading(calls: Calls) -> list[Operation]:
@@ -86,26 +84,30 @@ def _reading(calls: Calls) -> list[Operation]:
     ]
 
 
-def _changing(calls: Calls, api: Handlers) -> list[Operation]:
+def _changing(calls: Calls, api: Handlers, bodies: Bodies) -> list[Operation]:
     return [
         calls.changing(
             api.created,
             access=WRITE,
-            body=Body(CreateWebhook),
+            body=bodies.create,
             answers_secret=True,
             path="/webhooks",
             name="createWebhook",
             tag="Webhooks",
             summary="Subscribe to events",
-            description="Events of later changes are posted there, signed with `hmacSecret`, each at least once.",
+            description=(
+                "Events of later changes are posted there, signed with `hmacSecret`, each at least once. The section "
+                "`webhooks` of this document describes what is posted. An organisation has at most "
+                f"{MAXIMUM_WEBHOOKS} webhooks."
+            ),
             request_example={"destinationUrl": "https://example.com/align", "eventNames": ["time.approved"]},
             successes=(Success(201, "The webhook and its secret.", CreatedWebhook, WITH_SECRET),),
-            errors=("unknown_event_names", "webhooks_not_configured"),
+            errors=("unknown_event_names", "too_many_webhooks", "webhooks_not_configured"),
         ),
         calls.changing(
-            api.updated,
+            handlers.updated,
             access=WRITE,
-            body=Body(UpdateWebhook),
+            body=bodies.update,
             method="PATCH",
             path="/webhooks/{id}",
             name="updateWebhook",
@@ -130,13 +132,16 @@ def _changing(calls: Calls, api: Handlers) -> list[Operation]:
         calls.changing(
             api.rotated,
             access=WRITE,
-            body=Body(RotateWebhookSecret),
+            body=ROTATE,
             answers_secret=True,
             path="/webhooks/{id}/rotate-secret",
             name="rotateWebhookSecret",
             tag="Webhooks",
             summary="Give a webhook a new secret",
-            description="For the overlap both secrets sign, so a receiver may change over at any moment of it.",
+            description=(
+                "For the overlap both secrets sign, so a receiver may change over at any moment of it. A secret from "
+                "before the last rotation signs no more."
+            ),
             request_example={"overlapSeconds": 86400},
             successes=(Success(200, "The webhook and its new secret.", CreatedWebhook, WITH_SECRET),),
             errors=("webhooks_not_configured",),
@@ -154,7 +159,10 @@ def _sending(calls: Calls) -> list[Operation]:
             name="testWebhook",
             tag="Webhooks",
             summary="Send a test to a webhook",
-            description="A signed delivery of the event `webhook.test`; its outcome is among the deliveries.",
+            description=(
+                "A signed delivery of the event `webhook.test`; its outcome is among the deliveries. A disabled "
+                "webhook gets it once it is enabled."
+            ),
             successes=(Success(202, "On its way.", Tested, {"deliveryId": DELIVERY_EXAMPLE["id"]}),),
         ),
         calls.changing(
@@ -170,7 +178,7 @@ def _sending(calls: Calls) -> list[Operation]:
         calls.changing(
             handlers.replayed,
             access=WRITE,
-            body=Body(ReplayWebhook),
+            body=REPLAY,
             path="/webhooks/{id}/replay",
             name="replayWebhook",
             tag="Webhooks",

@@ -1,30 +1,24 @@
 """The handlers of the operations on webhooks."""
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec import UNSET
 
 from align.access.calls import Call, ok, page
-from align.errors import ApiError
-from align.refusals import Refused
+from align.errors import ApiError, Problem, invalid
 from align.sealing import Sealer
 from align.web.http import Answer
 from align.web.query import Page, Query
 from align.webhooks import deliveries, names, webhooks
 from align.webhooks.deliveries import DeliveriesQuery, Queued
-from align.webhooks.requests import CreatedWebhook, CreateWebhook, ReplayWebhook, Tested
+from align.webhooks.requests import CreatedWebhook, CreateWebhook, ReplayWebhook, Tested, time_problem
 from align.webhooks.webhooks import Webhook
-
-CheckUrl = Callable[[str], str]
 
 
 class Handlers:
     """The handlers, given what they need beside the call."""
 
-    def __init__(self, sealer: Sealer | None, check_url: CheckUrl) -> None:
+    def __init__(self, sealer: Sealer | None) -> None:
         self._sealer = sealer
-        self._check_url = check_url
 
     @property
     def _sealing(self) -> Sealer:
@@ -41,7 +35,7 @@ class Handlers:
             call.db,
             self._sealing,
             call.organization_id,
-            destination_url=self._check_url(asked.destination_url),
+            destination_url=asked.destination_url,
             event_names=names.checked(asked.event_names),
             description=None if asked.description is UNSET else asked.description,
             enabled=asked.enabled,
@@ -49,22 +43,6 @@ class Handlers:
         )
         shown = CreatedWebhook(**msgspec.structs.asdict(made), hmac_secret=secret)
         return ok(shown, 201, f"/api/v1/webhooks/{made.id}")
-
-    async def updated(self, call: Call) -> Answer:
-        """The webhook as it is after the change."""
-        old, asked = await _named(call), call.body
-        new = msgspec.structs.replace(
-            old,
-            destination_url=(
-                old.destination_url if asked.destination_url is UNSET else self._check_url(asked.destination_url)
-            ),
-            event_names=(
-                old.event_names if asked.event_names is UNSET else sorted(set(names.checked(asked.event_names)))
-            ),
-            description=old.description if asked.description is UNSET else asked.description,
-            enabled=old.enabled if asked.enabled is UNSET else asked.enabled,
-        )
-        return ok(await webhooks.update(call.db, old, new, call.actor))
 
     async def rotated(self, call: Call) -> Answer:
         """The webhook and its new secret."""
@@ -90,6 +68,19 @@ async def shown(call: Call) -> Answer:
     return ok(await webhooks.find(call.db, call.organization_id, call.id_in_path("id", "webhook")))
 
 
+async def updated(call: Call) -> Answer:
+    """The webhook as it is after the change."""
+    old, asked = await _named(call), call.body
+    new = msgspec.structs.replace(
+        old,
+        destination_url=old.destination_url if asked.destination_url is UNSET else asked.destination_url,
+        event_names=old.event_names if asked.event_names is UNSET else sorted(set(names.checked(asked.event_names))),
+        description=old.description if asked.description is UNSET else asked.description,
+        enabled=old.enabled if asked.enabled is UNSET else asked.enabled,
+    )
+    return ok(await webhooks.update(call.db, old, new, call.actor))
+
+
 async def deleted(call: Call) -> Answer:
     """The webhook is deleted."""
     await webhooks.delete(call.db, await _named(call), call.actor)
@@ -99,6 +90,9 @@ async def deleted(call: Call) -> Answer:
 async def list_deliveries(query: Query[DeliveriesQuery], call: Call) -> Answer:
     """A page of a webhook's deliveries."""
     asked = query.read(call.request)
+    given = (("since", asked.since), ("until", asked.until))
+    if found := [(name, time_problem(value)) for name, value in given if value is not UNSET and time_problem(value)]:
+        raise invalid([Problem(name, "out_of_range", str(problem)) for name, problem in found])
     webhook = await webhooks.find(call.db, call.organization_id, call.id_in_path("id", "webhook"))
     return page(asked, *await deliveries.list_page(call.db, call.organization_id, webhook.id, asked))
 
@@ -121,7 +115,7 @@ async def replayed(call: Call) -> Answer:
     asked: ReplayWebhook = call.body
     webhook = await _named(call)
     if asked.until <= asked.since:
-        raise Refused("until", "must be later than since")
+        raise invalid([Problem("until", "out_of_range", "must be later than since")])
     wanted = None if asked.event_names is UNSET else names.expanded(asked.event_names)
     queued = await deliveries.replay(call.db, webhook, asked.since, asked.until, wanted, call.actor)
     return ok(Queued(queued=queued), 202)

@@ -1,12 +1,15 @@
 """What the operations on webhooks take and answer."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from align.web.body import Body
+from align.webhooks import names
 from align.webhooks.webhooks import Webhook
 
 DEFAULT_OVERLAP_SECONDS = 24 * 3600
@@ -19,6 +22,7 @@ _Url = Annotated[
         max_length=2048,
         description="Where deliveries are posted to: https, an address of the public internet.",
         examples=["https://example.com/align"],
+        extra_json_schema={"format": "uri"},
     ),
 ]
 _EventNames = Annotated[
@@ -28,6 +32,7 @@ _EventNames = Annotated[
         max_length=100,
         description="Names of events, or families such as `time.*`.",
         examples=[["time.approved", "time.rejected"]],
+        extra_json_schema={"items": {"type": "string", "enum": [*names.EVENTS, *names.FAMILIES]}},
     ),
 ]
 _Description = Annotated[str, Meta(max_length=2000, description="For people.")]
@@ -65,7 +70,41 @@ class ReplayWebhook(msgspec.Struct, rename="camel", kw_only=True):
 
     since: Annotated[datetime, Meta(tz=True, description="Events from this moment on ...")]
     until: Annotated[datetime, Meta(tz=True, description="... and before this one.")]
-    event_names: Annotated[list[str], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    event_names: _EventNames | UnsetType = UNSET
+
+
+# What is wrong with a URL, or None.
+UrlProblem = Callable[[str], str | None]
+
+
+class Bodies:
+    """The bodies that name a destination, given the rules for one."""
+
+    def __init__(self, url_problem: UrlProblem) -> None:
+        def check(value: str, _raw: bytes) -> tuple[str, str] | None:
+            problem = url_problem(value)
+            return None if problem is None else ("invalid_url", problem)
+
+        self.create = Body(CreateWebhook, {"destinationUrl": check})
+        self.update = Body(UpdateWebhook, {"destinationUrl": check})
+
+
+def time_problem(value: datetime) -> str | None:
+    """What is wrong with a moment, or None: the database's calendar is UTC's."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return "must lie in the years 1 to 9999 in UTC"
+    return None
+
+
+def _time_problem(value: str, _raw: bytes) -> tuple[str, str] | None:
+    problem = time_problem(msgspec.convert(value, datetime))
+    return None if problem is None else ("out_of_range", problem)
+
+
+ROTATE = Body(RotateWebhookSecret, may_be_absent=True)
+REPLAY = Body(ReplayWebhook, {"since": _time_problem, "until": _time_problem})
 
 
 class CreatedWebhook(Webhook, frozen=True, rename="camel", kw_only=True):

@@ -9,8 +9,8 @@ import asyncpg
 
 from align.sealing import Sealer, key_in
 from align.settings import Settings, networks
-from align.webhooks.destinations import checked_url
-from align.webhooks.handlers import CheckUrl
+from align.webhooks.destinations import url_problem
+from align.webhooks.requests import UrlProblem
 from align.webhooks.sender import Sender
 from align.webhooks.worker import IN_FLIGHT, Worker
 
@@ -22,10 +22,10 @@ def sealer_of(settings: Settings) -> Sealer | None:
     return Sealer(key_in(settings.data_dir)) if settings.database_url is None else None
 
 
-def check_of(settings: Settings) -> CheckUrl:
+def check_of(settings: Settings) -> UrlProblem:
     """The rules for destinations."""
     allowed = networks(settings.webhook_allowed_networks)
-    return partial(checked_url, allow_http=settings.webhook_allow_http, allowed=allowed)
+    return partial(url_problem, allow_http=settings.webhook_allow_http, allowed=allowed)
 
 
 @asynccontextmanager

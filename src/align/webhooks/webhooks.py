@@ -14,7 +14,7 @@ from msgspec import Meta
 from align.db import sql
 from align.events import events
 from align.ids import new_id
-from align.refusals import NotFound
+from align.refusals import Conflict, NotFound
 from align.webhooks import signing
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from align.sealing import Sealer
 
 queries = sql.load(Path(__file__).with_name("webhooks.sql"))
+
+# Each event is handed to every webhook that asks for it, so their number multiplies the work.
+MAXIMUM_WEBHOOKS = 100
 
 
 class Webhook(msgspec.Struct, frozen=True, rename="camel"):
@@ -53,7 +56,13 @@ async def create(
     enabled: bool,
     actor: events.Actor,
 ) -> tuple[Webhook, str]:
-    """Store a subscription; returns it and its secret, which is shown once. Events of later changes are delivered."""
+    """Store a subscription; returns it and its secret, which is shown once. Events of later changes are delivered.
+
+    Raises Conflict for one too many.
+    """
+    if await tx.fetchval(queries.count_webhooks, organization_id) >= MAXIMUM_WEBHOOKS:
+        text = f"an organisation has at most {MAXIMUM_WEBHOOKS} webhooks; delete one, or let one ask for more events"
+        raise Conflict("too_many_webhooks", "", text)
     secret = signing.new_secret()
     row = await tx.fetchrow(
         queries.insert_webhook,

@@ -74,21 +74,25 @@ where organization_id = $1 and delivery_id = any ($2)
 order by delivery_id, number
 
 -- name: redeliver
--- The same delivery once more, with the same webhook-id; its schedule begins anew.
+-- The same delivery once more, with the same webhook-id; its schedule begins anew. One that is being sent at this very
+-- moment keeps its lease, so that what comes of it is noted.
 update webhook_deliveries
-set state = 'pending', attempts = 0, due_at = now(), lease = null, settled_at = null
+set state = 'pending', attempts = 0, settled_at = null,
+    due_at = case when lease is null then now() else due_at end
 where organization_id = $1 and webhook_id = $2 and id = $3
 returning id
 
 -- name: replay_known
--- Everything of the time that was to be delivered, once more, with the same webhook-ids.
+-- Everything of the time that was to be delivered and is still asked for, once more, with the same webhook-ids.
 update webhook_deliveries d
 set state = 'pending', attempts = 0, due_at = now(), lease = null, settled_at = null
 from events e
+join webhooks w on w.organization_id = e.organization_id and w.id = $2
 where d.organization_id = $1 and d.webhook_id = $2 and d.state <> 'pending'
     and e.organization_id = d.organization_id and e.feed_epoch = d.feed_epoch
     and e.transaction_id = d.transaction_id and e.id = d.event_id
     and e.occurred_at >= $3 and e.occurred_at < $4
+    and ({{ wants_event }})
     and ($5::text[] is null or d.event_name = any ($5))
 
 -- name: replay_missed
