@@ -43,6 +43,7 @@ from align.web.operation import PREFIX, Operation
 from align.web.quick import Quick
 from align.web.rate_limit import RateLimiter
 from align.webhooks import api as webhooks
+from align.webhooks import described as deliveries
 from align.webhooks import running as webhooks_running
 
 log = structlog.get_logger()
@@ -148,7 +149,7 @@ def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings, seale
 
 def openapi_document(table: list[Operation]) -> bytes:
     """The OpenAPI document as served."""
-    return msgspec.json.encode(openapi.document(table, __version__))
+    return msgspec.json.encode(openapi.document(table, __version__, deliveries.documented(), deliveries.HEADERS))
 
 
 async def _clean_up(pool: asyncpg.Pool) -> None:

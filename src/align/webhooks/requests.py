@@ -81,12 +81,12 @@ class Bodies:
     """The bodies that name a destination, given the rules for one."""
 
     def __init__(self, url_problem: UrlProblem) -> None:
-        def check(value: str, _raw: bytes) -> tuple[str, str] | None:
+        def destination_problem(value: str, _raw: bytes) -> tuple[str, str] | None:
             problem = url_problem(value)
-            return None if problem is None else ("invalid_url", problem)
+            return ("invalid_url", problem) if problem is not None else None
 
-        self.create = Body(CreateWebhook, {"destinationUrl": check})
-        self.update = Body(UpdateWebhook, {"destinationUrl": check})
+        self.create = Body(CreateWebhook, {"destinationUrl": destination_problem})
+        self.update = Body(UpdateWebhook, {"destinationUrl": destination_problem})
 
 
 def time_problem(value: datetime) -> str | None:
