@@ -1,13 +1,11 @@
--- name: current_epoch
--- crosses tenants: the epoch of the whole database's transaction ids.
-select {{ current_epoch }}
-
 -- name: hand_over
 -- crosses tenants: each organisation's events go to its own webhooks; the positions of all are advanced together.
 -- The next events of every organisation that has webhooks, in the order of the change feed: only those of transactions
 -- older than all that still run, so none that commits late is passed by. Deliveries and position are one transaction,
 -- and one process at a time advances an organisation: each event is handed over once.
-with behind as materialized (
+with newest as materialized (
+    select {{ current_epoch }} as epoch, pg_snapshot_xmin(pg_current_snapshot()) as horizon
+), behind as materialized (
     select p.organization_id, p.feed_epoch, p.transaction_id, p.event_id
     from webhook_positions p
     where exists (
@@ -18,7 +16,7 @@ with behind as materialized (
             from events e
             where e.organization_id = p.organization_id
                 and (e.feed_epoch, e.transaction_id, e.id) > (p.feed_epoch, p.transaction_id, p.event_id)
-                and (e.feed_epoch < $2 or e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())))
+                and (e.feed_epoch < (select epoch from newest) or e.transaction_id < (select horizon from newest)))
     for update of p skip locked
 ), next_events as materialized (
     select e.*
@@ -28,16 +26,22 @@ with behind as materialized (
         from events e
         where e.organization_id = b.organization_id
             and (e.feed_epoch, e.transaction_id, e.id) > (b.feed_epoch, b.transaction_id, b.event_id)
-            and (e.feed_epoch < $2 or e.transaction_id < pg_snapshot_xmin(pg_current_snapshot()))
+            and (e.feed_epoch < (select epoch from newest) or e.transaction_id < (select horizon from newest))
         order by e.feed_epoch, e.transaction_id, e.id
         limit $1
     ) e
 ), handed as (
     insert into webhook_deliveries (
-        organization_id, id, webhook_id, event_id, event_name, entity_id, feed_epoch, transaction_id, body)
+        organization_id, id, webhook_id, event_id, event_name, entity_id, feed_epoch, transaction_id, body, due_at)
     select
         e.organization_id, gen_random_uuid(), w.id, e.id, e.event_name, e.entity_id, e.feed_epoch, e.transaction_id,
-        {{ delivery_body }}
+        {{ delivery_body }},
+        -- Behind one that waits to be tried again it waits as long: see settle.
+        greatest(now(), (
+            select max(d.due_at)
+            from webhook_deliveries d
+            where d.organization_id = e.organization_id and d.webhook_id = w.id and d.entity_id = e.entity_id
+                and d.state = 'pending' and d.lease is null))
     from next_events e
     join webhooks w
         on w.organization_id = e.organization_id and w.enabled
@@ -63,7 +67,16 @@ select (select count(*) from next_events) as events, (select count(*) from hande
 -- earlier is delivered or given up. A claim is a lease: it ends at due_at, when the delivery is anybody's again.
 with due as (
     select d.organization_id, d.id
-    from webhooks w
+    from (
+        select
+            w.organization_id, w.id,
+            -- One that fails gets little room, so that many of them leave enough to the others.
+            greatest(0, case when w.failing_since is null then $3::integer else $4::integer end - coalesce(f.in_flight, 0)) as room
+        from webhooks w
+        left join unnest($1::uuid[], $2::integer[]) as f (webhook_id, in_flight) on f.webhook_id = w.id
+        where w.enabled
+        order by random()  -- where there is not room for all, none is always the last
+    ) w
     cross join lateral (
         select d.organization_id, d.id
         from webhook_deliveries d
@@ -77,26 +90,26 @@ with due as (
                         < (d.feed_epoch, d.transaction_id, d.event_id)
             )
         order by d.due_at
-        limit $2
+        limit w.room
         for update skip locked
     ) d
-    where w.enabled and not w.id = any ($1)
-    limit $3
+    limit $5
 ), claimed as (
     update webhook_deliveries d
-    set due_at = now() + make_interval(secs => $4), lease = $5, attempts = attempts + 1
+    set due_at = now() + make_interval(secs => $6), lease = $7
     from due
     where d.organization_id = due.organization_id and d.id = due.id
     returning d.*
 )
 select
-    c.organization_id, c.id, c.webhook_id, c.body, c.attempts, c.lease, c.created_at, c.event_name, w.destination_url,
+    c.organization_id, c.id, c.webhook_id, c.body, c.attempts, c.lease, c.created_at, w.destination_url,
     w.sealed_secret, case when w.previous_secret_valid_until > now() then w.sealed_previous_secret end as sealed_previous
 from claimed c
 join webhooks w on w.organization_id = c.organization_id and w.id = c.webhook_id
 
 -- name: settle
 -- crosses tenants: what came of a worker's attempts, each in its own organisation. A lease that was lost settles nothing.
+-- Returns the webhooks that are to be disabled for it.
 with given as (
     select *
     from unnest(
@@ -106,12 +119,22 @@ with given as (
         error)
 ), settled as (
     update webhook_deliveries d
-    set state = g.state, lease = null,
+    set state = g.state, lease = null, attempts = d.attempts + 1,
         due_at = case when g.state = 'pending' then now() + make_interval(secs => g.wait_seconds) else now() end,
         settled_at = case when g.state <> 'pending' then now() end
     from given g
     where d.organization_id = g.organization_id and d.id = g.id and d.lease = g.lease
-    returning d.organization_id, d.id, d.webhook_id, d.attempts
+    returning d.organization_id, d.id, d.webhook_id, d.entity_id, d.feed_epoch, d.transaction_id, d.event_id, d.state,
+        d.due_at
+), followers as (
+    -- Later ones about the entity wait as long, so that no claim has to pass them by, and are due when this is settled.
+    update webhook_deliveries f
+    set due_at = s.due_at
+    from settled s
+    where f.organization_id = s.organization_id and f.webhook_id = s.webhook_id and f.entity_id = s.entity_id
+        and f.state = 'pending' and f.lease is null and f.attempts = 0
+        and (f.feed_epoch, f.transaction_id, f.event_id) > (s.feed_epoch, s.transaction_id, s.event_id)
+        and (case when s.state = 'pending' then f.due_at < s.due_at else f.due_at > s.due_at end)
 ), noted as (
     insert into webhook_attempts (
         organization_id, delivery_id, number, attempted_at, duration_milliseconds, status, answer, error)
@@ -123,17 +146,24 @@ with given as (
         now() - make_interval(secs => g.started_seconds_ago), g.duration_milliseconds, g.status, g.answer, g.error
     from settled s
     join given g on g.organization_id = s.organization_id and g.id = s.id
-), health as (
-    select s.organization_id, s.webhook_id, bool_or(g.status between 200 and 299) as succeeded
+), health as materialized (
+    select
+        s.organization_id, s.webhook_id, coalesce(bool_or(s.state = 'delivered'), false) as succeeded,
+        coalesce(bool_or(g.status = 410), false) as is_gone
     from settled s
     join given g on g.organization_id = s.organization_id and g.id = s.id
     group by s.organization_id, s.webhook_id
+), noticed as (
+    update webhooks w
+    set failing_since = case when h.succeeded then null else now() end
+    from health h
+    where w.organization_id = h.organization_id and w.id = h.webhook_id
+        and (w.failing_since is not null) = h.succeeded
 )
-update webhooks w
-set failing_since = case when h.succeeded then null else coalesce(w.failing_since, now()) end
+select w.organization_id, w.id, case when h.is_gone then 'gone' else 'failing' end as reason
 from health h
-where w.organization_id = h.organization_id and w.id = h.webhook_id
-    and (w.failing_since is not null) = coalesce(h.succeeded, false)
+join webhooks w on w.organization_id = h.organization_id and w.id = h.webhook_id
+where w.enabled and (h.is_gone or not h.succeeded and w.failing_since < now() - $11::interval)
 
 -- name: disable
 -- Why it was disabled is kept; its pending deliveries stay, and go out when it is enabled again.
@@ -142,18 +172,3 @@ set enabled = false, disabled_reason = $3, updated_at = now()
 where organization_id = $1 and id = $2 and enabled
 returning id
 
--- name: find_failing
--- crosses tenants: webhooks of any organisation that have done nothing but fail for days.
-select organization_id, id from webhooks where enabled and failing_since < now() - $1::interval
-
--- name: count_pending
--- crosses tenants: how much of all organisations waits, for a metric.
-select count(*) from webhook_deliveries where state = 'pending' and due_at <= now()
-
--- name: delete_old_deliveries
--- crosses tenants: housekeeping by age, bounded so that it never holds many locks.
-delete from webhook_deliveries
-where ctid = any (array(
-    select ctid from webhook_deliveries
-    where state <> 'pending' and settled_at < now() - $1::interval
-    limit 1000 for update skip locked))

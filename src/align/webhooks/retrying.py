@@ -37,6 +37,15 @@ def verdict(attempt: Attempt) -> Verdict:
     return "gone" if attempt.status == GONE else "retry"
 
 
+def outcome(attempts: int, attempt: Attempt, now: datetime) -> tuple[str, float]:
+    """The state of a delivery after its `attempts`-th attempt, and in how many seconds it is tried again."""
+    told = verdict(attempt)
+    if told == "delivered":
+        return "delivered", 0.0
+    wait = None if told == "gone" else next_wait_seconds(attempts, attempt, now)
+    return ("failed", 0.0) if wait is None else ("pending", wait)
+
+
 def next_wait_seconds(attempts: int, attempt: Attempt, now: datetime) -> float | None:
     """Seconds until the next attempt after `attempts` of them, or None when that was the last one."""
     if attempts > len(RETRY_AFTER_SECONDS):
@@ -56,6 +65,6 @@ def retry_after_seconds(value: str | None, now: datetime) -> float:
         return min(int(value[:9]), MAXIMUM_RETRY_AFTER_SECONDS)
     try:
         wait = (parsedate_to_datetime(value) - now).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0
     return min(max(wait, 0), MAXIMUM_RETRY_AFTER_SECONDS)

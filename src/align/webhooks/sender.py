@@ -1,6 +1,5 @@
 """Sends one delivery to its receiver: to checked addresses only, without redirects and proxies, within bounds."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -18,16 +17,27 @@ CONNECT_SECONDS = 5
 # What is read of an answer, so that a receiver that talks on is cut; and what of it is kept to be shown.
 MAXIMUM_ANSWER_BYTES = 64 * 1024
 SHOWN_ANSWER_BYTES = 1024
+# Shorter than receivers keep an idle connection, so that none is used just when they close it.
+KEEPALIVE_SECONDS = 1
 
 
 class Sender:
     """An HTTP client for webhooks; an `async with` block closes it."""
 
-    def __init__(self, *, allow_http: bool, allowed: Sequence[Network], connections: int) -> None:
+    def __init__(
+        self,
+        *,
+        allow_http: bool,
+        allowed: Sequence[Network],
+        connections: int,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.timeout_seconds = timeout_seconds
         self._allow_http = allow_http
         self._allowed = allowed
         connector = aiohttp.TCPConnector(
             limit=connections,
+            keepalive_timeout=KEEPALIVE_SECONDS,
             # Each connection resolves anew, and goes to the addresses that were checked.
             resolver=destinations.CheckedResolver(allowed),
             use_dns_cache=False,
@@ -37,7 +47,7 @@ class Sender:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_SECONDS),
             headers={"User-Agent": f"Align/{__version__} (webhooks)", "Accept-Encoding": "identity"},
         )
 
@@ -66,11 +76,9 @@ class Sender:
                     retry_after=response.headers.get("Retry-After"),
                 )
         except TimeoutError:
-            return Attempt(error=f"no whole answer within {TIMEOUT_SECONDS} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Attempt(error=_told(error))
-        except asyncio.CancelledError:
-            raise
+            return Attempt(error=f"no whole answer within {self.timeout_seconds:g} s")
+        except Exception as error:  # a hostile receiver must not stop the worker, whatever it finds
+            return Attempt(error=_storable(_told(error)))
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
@@ -81,7 +89,12 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
         if response.content.total_bytes > MAXIMUM_ANSWER_BYTES:
             response.close()
             break
-    return read[:SHOWN_ANSWER_BYTES].decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return _storable(read[:SHOWN_ANSWER_BYTES].decode("utf-8", "replace"))
+
+
+def _storable(text: str) -> str:
+    """`text` without what PostgreSQL can't keep: NUL, and halves of surrogate pairs (bytes of headers)."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _told(error: BaseException) -> str:

@@ -48,6 +48,7 @@ create table webhook_deliveries (
     body text not null,
     state text not null default 'pending' constraint webhook_delivery_state_known check (state in (
         'pending', 'delivered', 'failed')),
+    -- Attempts that were settled since it was queued; which wait of the schedule is next.
     attempts integer not null default 0,
     -- When it is due; while it is sent: when its lease ends, after which another worker may send it.
     due_at timestamptz not null default now(),
@@ -61,6 +62,8 @@ create table webhook_deliveries (
 );
 create index webhook_deliveries_due on webhook_deliveries (organization_id, webhook_id, due_at)
     where state = 'pending';
+-- For the clean-up by age.
+create index webhook_deliveries_settled on webhook_deliveries (settled_at) where settled_at is not null;
 create index webhook_deliveries_in_order
     on webhook_deliveries (organization_id, webhook_id, entity_id, feed_epoch, transaction_id, event_id)
     where state = 'pending';
