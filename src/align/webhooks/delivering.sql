@@ -16,7 +16,7 @@ with newest as materialized (
             from events e
             where e.organization_id = p.organization_id
                 and (e.feed_epoch, e.transaction_id, e.id) > (p.feed_epoch, p.transaction_id, p.event_id)
-                and (e.feed_epoch < (select epoch from newest) or e.transaction_id < (select horizon from newest)))
+                and (e.feed_epoch, e.transaction_id) < ((select epoch from newest), (select horizon from newest)))
     for update of p skip locked
 ), next_events as materialized (
     select e.*
@@ -26,7 +26,7 @@ with newest as materialized (
         from events e
         where e.organization_id = b.organization_id
             and (e.feed_epoch, e.transaction_id, e.id) > (b.feed_epoch, b.transaction_id, b.event_id)
-            and (e.feed_epoch < (select epoch from newest) or e.transaction_id < (select horizon from newest))
+            and (e.feed_epoch, e.transaction_id) < ((select epoch from newest), (select horizon from newest))
         order by e.feed_epoch, e.transaction_id, e.id
         limit $1
     ) e
@@ -40,8 +40,7 @@ with newest as materialized (
         greatest(now(), (
             select max(d.due_at)
             from webhook_deliveries d
-            where d.organization_id = e.organization_id and d.webhook_id = w.id and d.entity_id = e.entity_id
-                and d.state = 'pending' and d.lease is null))
+            where d.queue = md5(w.id::text || e.entity_id::text)::uuid and d.state = 'pending' and d.lease is null))
     from next_events e
     join webhooks w
         on w.organization_id = e.organization_id and w.enabled
@@ -66,26 +65,26 @@ select (select count(*) from next_events) as events, (select count(*) from hande
 -- Deliveries about one entity go out one after the other, in the order of the change feed: a later one waits until the
 -- earlier is delivered or given up. A claim is a lease: it ends at due_at, when the delivery is anybody's again.
 with due as (
-    select d.organization_id, d.id
+    select d.ctid
     from (
         select
-            w.organization_id, w.id,
+            w.id,
             -- One that fails gets little room, so that many of them leave enough to the others.
-            greatest(0, case when w.failing_since is null then $3::integer else $4::integer end - coalesce(f.in_flight, 0)) as room
+            greatest(
+                0, case when w.failing_since is null then $3::integer else $4::integer end - coalesce(f.in_flight, 0)
+            ) as room
         from webhooks w
         left join unnest($1::uuid[], $2::integer[]) as f (webhook_id, in_flight) on f.webhook_id = w.id
         where w.enabled
         order by random()  -- where there is not room for all, none is always the last
     ) w
     cross join lateral (
-        select d.organization_id, d.id
+        select d.ctid
         from webhook_deliveries d
-        where d.organization_id = w.organization_id and d.webhook_id = w.id
-            and d.state = 'pending' and d.due_at <= now()
+        where d.webhook_id = w.id and d.state = 'pending' and d.due_at <= now()
             and not exists (
                 select from webhook_deliveries earlier
-                where earlier.organization_id = d.organization_id and earlier.webhook_id = d.webhook_id
-                    and earlier.entity_id = d.entity_id and earlier.state = 'pending'
+                where earlier.queue = d.queue and earlier.state = 'pending'
                     and (earlier.feed_epoch, earlier.transaction_id, earlier.event_id)
                         < (d.feed_epoch, d.transaction_id, d.event_id)
             )
@@ -97,8 +96,7 @@ with due as (
 ), claimed as (
     update webhook_deliveries d
     set due_at = now() + make_interval(secs => $6), lease = $7
-    from due
-    where d.organization_id = due.organization_id and d.id = due.id
+    where d.ctid = any (array(select ctid from due))
     returning d.*
 )
 select
@@ -124,15 +122,14 @@ with given as (
         settled_at = case when g.state <> 'pending' then now() end
     from given g
     where d.organization_id = g.organization_id and d.id = g.id and d.lease = g.lease
-    returning d.organization_id, d.id, d.webhook_id, d.entity_id, d.feed_epoch, d.transaction_id, d.event_id, d.state,
+    returning d.organization_id, d.id, d.webhook_id, d.queue, d.feed_epoch, d.transaction_id, d.event_id, d.state,
         d.due_at
 ), followers as (
     -- Later ones about the entity wait as long, so that no claim has to pass them by, and are due when this is settled.
     update webhook_deliveries f
     set due_at = s.due_at
     from settled s
-    where f.organization_id = s.organization_id and f.webhook_id = s.webhook_id and f.entity_id = s.entity_id
-        and f.state = 'pending' and f.lease is null and f.attempts = 0
+    where f.queue = s.queue and f.state = 'pending' and f.lease is null and f.attempts = 0
         and (f.feed_epoch, f.transaction_id, f.event_id) > (s.feed_epoch, s.transaction_id, s.event_id)
         and (case when s.state = 'pending' then f.due_at < s.due_at else f.due_at > s.due_at end)
 ), noted as (

@@ -18,8 +18,7 @@ set due_at = now()
 where d.state = 'pending' and d.due_at > now() and d.lease is null and d.attempts = 0
     and not exists (
         select from webhook_deliveries earlier
-        where earlier.organization_id = d.organization_id and earlier.webhook_id = d.webhook_id
-            and earlier.entity_id = d.entity_id and earlier.state = 'pending'
+        where earlier.queue = d.queue and earlier.state = 'pending'
             and (earlier.feed_epoch, earlier.transaction_id, earlier.event_id)
                 < (d.feed_epoch, d.transaction_id, d.event_id)
     )

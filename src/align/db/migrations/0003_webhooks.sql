@@ -41,6 +41,9 @@ create table webhook_deliveries (
     event_id uuid not null,
     event_name text not null,
     entity_id uuid not null,
+    -- One value for the webhook and the entity, which its index alone begins with: so that no plan, made when hardly
+    -- anything was pending, looks for a predecessor among all that is.
+    queue uuid not null generated always as (md5(webhook_id::text || entity_id::text)::uuid) stored,
     -- The place of the event in the change feed: deliveries about one entity go out in this order.
     feed_epoch integer not null,
     transaction_id xid8 not null,
@@ -60,12 +63,11 @@ create table webhook_deliveries (
     constraint one_delivery_per_event unique (organization_id, webhook_id, event_id),
     foreign key (organization_id, webhook_id) references webhooks (organization_id, id) on delete cascade
 );
-create index webhook_deliveries_due on webhook_deliveries (organization_id, webhook_id, due_at)
-    where state = 'pending';
+create index webhook_deliveries_due on webhook_deliveries (webhook_id, due_at) where state = 'pending';
 -- For the clean-up by age.
 create index webhook_deliveries_settled on webhook_deliveries (settled_at) where settled_at is not null;
 create index webhook_deliveries_in_order
-    on webhook_deliveries (organization_id, webhook_id, entity_id, feed_epoch, transaction_id, event_id)
+    on webhook_deliveries (queue, feed_epoch, transaction_id, event_id)
     where state = 'pending';
 
 create table webhook_attempts (
