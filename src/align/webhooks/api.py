@@ -5,7 +5,7 @@ from functools import partial
 from align.access.calls import Calls
 from align.roles import KEY_MINTERS
 from align.sealing import Sealer
-from align.web.operation import Access, Operation, Success
+from align.web.operation import Access, Header, Operation, Success
 from align.web.query import Page, Query
 from align.webhooks import handlers
 from align.webhooks.deliveries import Deliveries, DeliveriesQuery, Queued
@@ -27,6 +27,7 @@ from align.webhooks.webhooks import MAXIMUM_WEBHOOKS, Webhook
 READ = Access(scope="organization", roles=KEY_MINTERS, permission="read:webhooks")
 WRITE = Access(scope="organization", roles=KEY_MINTERS, permission="write:webhooks")
 
+_LOCATION = Header("Location", "Where the webhook can be read.")
 _PAGE = Query(Page)
 _DELIVERIES = Query(DeliveriesQuery)
 
@@ -101,7 +102,7 @@ def _changing(calls: Calls, api: Handlers, bodies: Bodies) -> list[Operation]:
                 f"{MAXIMUM_WEBHOOKS} webhooks."
             ),
             request_example={"destinationUrl": "https://example.com/align", "eventNames": ["time.approved"]},
-            successes=(Success(201, "The webhook and its secret.", CreatedWebhook, WITH_SECRET),),
+            successes=(Success(201, "The webhook and its secret.", CreatedWebhook, WITH_SECRET, (_LOCATION,)),),
             errors=("unknown_event_names", "too_many_webhooks", "webhooks_not_configured"),
         ),
         calls.changing(
