@@ -1,5 +1,6 @@
 """Sends one delivery to its receiver: to checked addresses only, without redirects and proxies, within bounds."""
 
+import os
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -75,6 +76,8 @@ class Sender:
                     answer=await _beginning(response),
                     retry_after=response.headers.get("Retry-After"),
                 )
+        except aiohttp.ConnectionTimeoutError:
+            return Attempt(error=f"no connection within {CONNECT_SECONDS} s")
         except TimeoutError:
             return Attempt(error=f"no whole answer within {self.timeout_seconds:g} s")
         except Exception as error:  # a hostile receiver must not stop the worker, whatever it finds
@@ -107,5 +110,5 @@ def _told(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return f"TLS failed: {error.os_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or 'refused'}"
+        return f"no connection: {os.strerror(error.os_error.errno) if error.os_error.errno else 'refused'}"
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
