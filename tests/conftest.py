@@ -90,7 +90,8 @@ class RunningServer:
 
 @pytest.fixture(scope="session")
 def base_url(database_url: str, data_dir: Path) -> Iterator[str]:
-    with RunningServer(database_url, Settings(data_dir=data_dir)) as url:
+    # Without a worker: tests of deliveries have workers of their own on the same database.
+    with RunningServer(database_url, Settings(data_dir=data_dir, webhook_worker=False)) as url:
         yield url
 
 

@@ -25,6 +25,7 @@ from align.organizations import period_lock_api
 from align.projects import api as projects
 from align.projects import members_api
 from align.reconciliation import api as reconciliation
+from align.sealing import Sealer
 from align.settings import Settings
 from align.tickets import api as tickets
 from align.time_entries import api as time_entries
@@ -41,6 +42,9 @@ from align.web.application import Application
 from align.web.operation import PREFIX, Operation
 from align.web.quick import Quick
 from align.web.rate_limit import RateLimiter
+from align.webhooks import api as webhooks
+from align.webhooks import described as deliveries
+from align.webhooks import running as webhooks_running
 
 log = structlog.get_logger()
 
@@ -76,17 +80,14 @@ class Server:
         pool = await open_pool(self._database_url, self._settings)
         writer = Writer(self._database_url, SYNC_STATEMENTS_IN_FLIGHT)
         await writer.open()
-        coalescer: Coalescer[SyncRow, Outcome] = Coalescer(
-            writer.run,
-            maximum_in_flight=SYNC_STATEMENTS_IN_FLIGHT,
-            maximum_rows=SYNC_ROWS_PER_STATEMENT,
-            maximum_waiting=SYNC_ROWS_WAITING,
-        )
+        coalescer = _coalescer(writer)
         limiter = RateLimiter(self._settings.redis_url)
         admission = Admission(Authentication(pool), limiter)
         sync = Sync(admission, pool, coalescer)
         batch_writer = Writer(self._database_url, BATCHES_IN_FLIGHT)
-        table = operations(Calls(admission, pool), sync, Batch(admission, batch_writer), self._settings)
+        sealer = webhooks_running.sealer_of(self._settings)
+        batch = Batch(admission, batch_writer)
+        table = operations(Calls(admission, pool), sync, batch, self._settings, sealer)
 
         @asynccontextmanager
         async def lifespan(_router: Router) -> AsyncIterator[None]:
@@ -94,7 +95,8 @@ class Server:
                 asyncio.create_task(_clean_up(pool)),
                 *housekeeping.tasks(pool, self._settings.event_retention_days),
             ]
-            yield
+            async with webhooks_running.delivering(pool, self._settings, sealer):
+                yield
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
@@ -115,7 +117,16 @@ class Server:
         return application
 
 
-def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> list[Operation]:
+def _coalescer(writer: Writer) -> Coalescer[SyncRow, Outcome]:
+    return Coalescer(
+        writer.run,
+        maximum_in_flight=SYNC_STATEMENTS_IN_FLIGHT,
+        maximum_rows=SYNC_ROWS_PER_STATEMENT,
+        maximum_waiting=SYNC_ROWS_WAITING,
+    )
+
+
+def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings, sealer: Sealer | None) -> list[Operation]:
     """The table of all operations."""
     return [
         *time_entries.operations(calls, sync, batch),
@@ -132,12 +143,13 @@ def operations(calls: Calls, sync: Sync, batch: Batch, settings: Settings) -> li
         *changes.operations(calls),
         *api_keys.operations(calls, settings.rate_limit_per_minute),
         *reconciliation.operations(calls),
+        *webhooks.operations(calls, sealer, webhooks_running.check_of(settings)),
     ]
 
 
 def openapi_document(table: list[Operation]) -> bytes:
     """The OpenAPI document as served."""
-    return msgspec.json.encode(openapi.document(table, __version__))
+    return msgspec.json.encode(openapi.document(table, __version__, deliveries.documented(), deliveries.HEADERS))
 
 
 async def _clean_up(pool: asyncpg.Pool) -> None:

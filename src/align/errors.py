@@ -22,6 +22,7 @@ class Code(msgspec.Struct, frozen=True):
 
 CATALOGUE: dict[str, Code] = {
     "validation_error": Code(400, "The request is not what the operation takes; `details` lists every problem."),
+    "unknown_event_names": Code(400, "No events have these names; `invalid` lists them, `known` all that there are."),
     "idempotency_key_invalid": Code(
         400, "The header Idempotency-Key is not 1 to 255 printable ASCII characters, or was sent twice."
     ),
@@ -54,6 +55,7 @@ CATALOGUE: dict[str, Code] = {
     "link_protected": Code(409, "The link is a synced time entry's own; it lives as long as the entry."),
     "key_ended": Code(409, "The API key is revoked or has expired, so it gets no new secret; mint another."),
     "last_admin": Code(409, "The organisation would be left without an active admin."),
+    "too_many_webhooks": Code(409, "The organisation has as many webhooks as it may have; delete one."),
     "project_archived": Code(409, "The project is archived and takes no new time and no new tickets."),
     "time_entry_deleted": Code(410, "The time entry of this external id was deleted; a repeat does not bring it back."),
     "cursor_expired": Code(
@@ -69,6 +71,9 @@ CATALOGUE: dict[str, Code] = {
     "malformed_request": Code(400, "What arrived is not HTTP/1.1; the connection closes."),
     "headers_too_large": Code(431, "The request's headers are larger than any client's; the connection closes."),
     "internal_error": Code(500, "A fault of ours, logged under the request id. Repeating is safe."),
+    "webhooks_not_configured": Code(
+        501, "The operator has not set ALIGN_SECRET_KEY, without which no webhook's secret can be kept."
+    ),
     "overloaded": Code(503, "Nothing was accepted, since too much is waiting; repeat after `Retry-After` seconds."),
     "database_unavailable": Code(
         503,

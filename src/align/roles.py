@@ -42,5 +42,7 @@ Permission = Literal[
     "read:integration_links",
     "write:integration_links",
     "read:events",
+    "read:webhooks",
+    "write:webhooks",
 ]
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

@@ -16,9 +16,12 @@ import uvloop
 
 from align.app import Server
 from align.db import embedded, migrate
+from align.db.pool import open_pool
+from align.sealing import Sealer
 from align.settings import Settings
 from align.web import logs
 from align.web.quick import QuickProtocol
+from align.webhooks import running
 
 log = structlog.get_logger()
 
@@ -59,10 +62,35 @@ def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> 
     base_url = f"http://{host}:{listener.getsockname()[1]}"
     with listener, _database(settings) as database_url:
         migrate.migrate(database_url)
+        running.sealer_of(settings)  # a key file that holds none is told here, to the operator
         log.info("serving", url=base_url, documentation=f"{base_url}/docs", workers=settings.workers)
         run = _run_here if settings.workers == 1 else _run_workers
         run(settings, database_url, listener, lambda: _announce(on_ready, base_url), stop)
     log.info("stopped")
+
+
+def deliver(settings: Settings) -> None:
+    """Deliver webhooks until SIGTERM or SIGINT, then finish what is in flight.
+
+    Raises StartFailed without a secret key, EmbeddedServerFailure or UnusableDatabase.
+    """
+    logs.configure(settings)
+    sealer = running.sealer_of(settings)
+    if sealer is None:
+        raise StartFailed("webhooks need ALIGN_SECRET_KEY, the same for all processes of this database")
+    with _database(settings) as database_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        migrate.migrate(database_url)
+        runner.run(_deliver(database_url, settings, sealer))
+    log.info("stopped")
+
+
+async def _deliver(database_url: str, settings: Settings, sealer: Sealer) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with await open_pool(database_url, settings) as pool, running.working(pool, settings, sealer):
+        log.info("delivering webhooks")
+        await stop.wait()
 
 
 def worker() -> Server:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, get_type_hints
 
@@ -46,6 +47,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_minute: Annotated[
         int, Meta(ge=1, le=10_000_000, description="Requests a minute of a newly minted API key.")
     ] = 600
+    secret_key: Annotated[
+        str | None,
+        Meta(
+            description="Encrypts the secrets of webhooks, at least 32 random characters; several separated by commas: "
+            "the first encrypts, all decrypt. Default with the embedded PostgreSQL: made once, in the data directory. "
+            "With a database of your own it must be set for webhooks to work, alike for all processes."
+        ),
+    ] = None
+    webhook_worker: Annotated[
+        bool, Meta(description="Whether the server delivers webhooks itself; false leaves that to `align worker`.")
+    ] = True
+    webhook_allow_http: Annotated[bool, Meta(description="Whether webhooks may go to http:// as well.")] = False
+    webhook_allowed_networks: Annotated[
+        str,
+        Meta(
+            description="Networks that webhooks may go to although they are not public, separated by commas, "
+            "such as `10.1.0.0/16`."
+        ),
+    ] = ""
     log_format: Annotated[
         Literal["auto", "human", "json"],
         Meta(description="How log lines look; `auto` is human on a terminal and JSON elsewhere."),
@@ -70,6 +90,7 @@ _URLS = {
     "database_url": (("postgresql://", "postgres://"), "postgresql://user@host/name"),
     "redis_url": (("redis://", "rediss://"), "redis://host:6379/0"),
 }
+MINIMUM_SECRET_LENGTH = 32
 _TYPES = get_type_hints(Settings, include_extras=True)
 
 
@@ -94,6 +115,11 @@ def load(environment: Mapping[str, str], **overrides: object) -> Settings:
     return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
 
 
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks of `webhook_allowed_networks`. Raises ValueError."""
+    return [ip_network(each.strip()) for each in text.split(",") if each.strip()]
+
+
 def variable_of(name: str) -> str:
     """The environment variable of a field."""
     return f"ALIGN_{name.upper()}"
@@ -111,6 +137,12 @@ def allowed(name: str) -> str:
         return f"an integer from {kind.ge} to {kind.le}"
     if isinstance(kind, inspect.LiteralType):
         return f"one of {', '.join(map(str, kind.values))}"
+    if isinstance(kind, inspect.BoolType):
+        return "true or false"
+    if name == "webhook_allowed_networks":
+        return "networks such as 10.1.0.0/16, separated by commas"
+    if name == "secret_key":
+        return "text of at least 32 characters"
     return "a path" if isinstance(kind, inspect.CustomType) else "text"
 
 
@@ -121,6 +153,13 @@ def _convert(variable: str, name: str, value: object) -> object:
         beginnings, example = _URLS[name]
         if not str(value).startswith(beginnings):
             raise InvalidSettings(f"{variable} is not a URL such as {example}")
+    if name == "secret_key" and any(len(key.strip()) < MINIMUM_SECRET_LENGTH for key in str(value).split(",")):
+        raise InvalidSettings(f"{variable} must be {allowed(name)}, as `openssl rand -hex 32` makes it")
+    if name == "webhook_allowed_networks":
+        try:
+            networks(str(value))
+        except ValueError:
+            raise InvalidSettings(f"{variable}={value}: must be {allowed(name)}") from None
     try:
         return msgspec.convert(value, _TYPES[name], strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError:

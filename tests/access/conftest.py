@@ -19,7 +19,7 @@ from tests.conftest import make_world
 def route_table() -> dict[str, Operation]:
     """The table of operations, as the server builds it, by method and path. Nothing in it can be called."""
     nothing = SimpleNamespace(handle=None, admission=None)
-    table = app.operations(app.Calls(nothing, nothing), nothing, nothing, Settings())
+    table = app.operations(app.Calls(nothing, nothing), nothing, nothing, Settings(), None)
     return {f"{operation.method} {operation.path}": operation for operation in table}
 
 

@@ -20,6 +20,7 @@ TABLES = (
     "api_keys",
     "time_entries",
     "integration_links",
+    "webhooks",
     "events",
     "idempotency_keys",
 )

@@ -22,7 +22,7 @@ READING_POSTS = {"reconcileTimeEntries"}
 def table() -> list[Operation]:
     """The operations as the server has them, bound to no database."""
     nothing: Any = None
-    return app.operations(Calls(nothing, nothing), Sync(nothing, nothing, nothing), Batch(nothing, nothing), Settings())
+    return app.operations(Calls(nothing, nothing), Sync(nothing, nothing, nothing), Batch(nothing, nothing), Settings(), None)
 
 
 def test_every_permission_is_asked_for_and_no_other():

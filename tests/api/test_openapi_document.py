@@ -55,9 +55,10 @@ def test_the_document_is_valid_openapi_3_1(document):
 
 def test_every_schema_is_valid_and_every_example_fits_it(document):
     checked = 0
+    registry = jsonschema_rs.Registry([("urn:document", document)])
     for pointer, values in schemas_with_examples(document):
-        schema = {"$ref": pointer, "paths": document["paths"], "components": document["components"]}
-        validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        schema = {"$ref": f"urn:document{pointer}"}
+        validator = jsonschema_rs.Draft202012Validator(schema, registry=registry, validate_formats=True)
         for value in values:
             assert validator.is_valid(value), f"{pointer}: {[error.message for error in validator.iter_errors(value)]}"
             checked += 1

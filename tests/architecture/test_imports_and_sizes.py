@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # From the bottom up: a layer imports from its own and from lower ones.
 LAYERS = (
-    ("settings", "errors", "ids", "names", "external_names", "refusals", "roles", "reasons"),
+    ("settings", "sealing", "errors", "ids", "names", "external_names", "refusals", "roles", "reasons"),
     ("db",),
     ("web",),
     ("events",),
@@ -29,6 +29,7 @@ LAYERS = (
     ("time_entries",),
     ("reconciliation",),
     ("changes",),
+    ("webhooks",),
     ("demo",),
     ("app",),
     ("server",),
@@ -39,7 +40,10 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 MAXIMUM_FILE_LINES = 300
 MAXIMUM_FUNCTION_LINES = 40
 # Tables of data, not logic: each entry is one operation.
-LONG_FUNCTIONS = {"time_entries/api.py": {"_sync", "_sync_batch"}}
+LONG_FUNCTIONS = {
+    "time_entries/api.py": {"_sync", "_sync_batch"},
+    "webhooks/api.py": {"_reading", "_changing", "_sending"},
+}
 
 
 def package_of(path: Path) -> str:

@@ -17,6 +17,8 @@ EXAMPLES = {
     "settings.py": {"align@db.internal", "user@host", "host:6379"},
     "cli/database.py": {"user@host"},
     "db/migrate.py": {"user@host"},
+    "webhooks/requests.py": {"example.com"},
+    "webhooks/api.py": {"example.com"},
 }
 
 

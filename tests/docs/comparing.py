@@ -15,6 +15,8 @@ _VARYING = [
     (re.compile(r"\b(ak[op]_)\w{38}\b"), r"\1<key>"),
     (re.compile(r"\b(ak[op]_)\w{6}\b"), r"\1<prefix>"),
     (re.compile(r"\bcur_[\w-]{52}"), "<cursor>"),
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/]{43}="), "<secret>"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"), "<random id>"),
 ]
 _COUNTERS = ("x-ratelimit-remaining", "x-ratelimit-reset")
 

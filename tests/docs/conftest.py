@@ -2,9 +2,12 @@
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +23,8 @@ from tests.docs.comparing import Comparison
 from tests.docs.markdown import Block, blocks
 
 SHOWN_URL = "http://127.0.0.1:8080"
+# Where the examples' own receiver of webhooks listens, and the file in which they keep its process id.
+SHOWN_RECEIVER, RECEIVER_PID = "127.0.0.1:9000", "receiver.pid"
 PATIENCE_SECONDS = 60
 INTERPRETERS = {"sh": ["bash", "-eu", "-o", "pipefail", "-c"], "python": [sys.executable, "-W", "error", "-c"]}
 
@@ -29,7 +34,7 @@ class Reader:
 
     def __init__(self, directory: Path, base_url: str, variables: dict[str, str]) -> None:
         self._directory = directory
-        self._base_url = base_url
+        self._places = {SHOWN_URL: base_url, SHOWN_RECEIVER: f"127.0.0.1:{free_port()}"}
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ALIGN_")},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -44,7 +49,9 @@ class Reader:
         for block in blocks(path):
             marker = block.marker.split(", ")
             try:
-                if marker[0] == "run":
+                if marker[0].startswith("file "):
+                    (self._directory / marker[0].removeprefix("file ")).write_text(block.text, "utf-8")
+                elif marker[0] == "run":
                     output, count = (
                         self._run(block, int(marker[1].removeprefix("exit ")) if marker[1:] else 0),
                         count + 1,
@@ -57,8 +64,11 @@ class Reader:
         return count
 
     def _run(self, block: Block, expected: int) -> str:
+        text = block.text
+        for shown, actual in self._places.items():
+            text = text.replace(shown, actual)
         done = subprocess.run(
-            [*INTERPRETERS[block.language], block.text.replace(SHOWN_URL, self._base_url)],
+            [*INTERPRETERS[block.language], text],
             cwd=self._directory,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -69,7 +79,10 @@ class Reader:
             check=False,
         )
         assert done.returncode == expected, done.stdout
-        return done.stdout.replace(self._base_url, SHOWN_URL)
+        output = done.stdout
+        for shown, actual in self._places.items():
+            output = output.replace(actual, shown)
+        return output
 
     def _keep(self, instruction: str, output: str) -> None:
         if instruction:
@@ -77,6 +90,11 @@ class Reader:
             found = re.search(pattern, output, re.MULTILINE)
             assert found, f"nothing matches {pattern} in {output}"
             self._environment[name] = found[1]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -98,6 +116,11 @@ async def reader(own_database_url: str, data_dir: Path, tmp_path: Path) -> Async
     async with connection.transaction():
         demo = await data.prepare(connection, rate_limit_per_minute=600)
     await connection.close()
-    with RunningServer(own_database_url, Settings(data_dir=data_dir)) as url:
+    settings = Settings(data_dir=data_dir, webhook_allow_http=True, webhook_allowed_networks="127.0.0.0/8")
+    with RunningServer(own_database_url, settings) as url:
         variables = {"ALIGN_DATABASE_URL": own_database_url, "URL": url, "KEY": demo.organization_key}
         yield Reader(tmp_path, url, variables).read
+    kept = tmp_path / RECEIVER_PID
+    if kept.is_file():
+        with suppress(ProcessLookupError):  # the examples end it themselves, if they come that far
+            os.kill(int(kept.read_text()), signal.SIGTERM)

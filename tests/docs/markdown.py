@@ -5,7 +5,8 @@ A marker is an HTML comment on the line before the fence:
     <!-- run -->                 the block is run; `<!-- run, exit 1 -->` when it must fail
     <!-- answer -->              what the block before it prints
     <!-- answer, NAME=regex -->  the same, and what the regex's group finds becomes a variable for the blocks after it
-    <!-- not run: reason -->     neither
+    <!-- file NAME -->           is written into the reader's directory under this name, for the blocks after it
+    <!-- not run: reason -->     none of these
 """
 
 import re

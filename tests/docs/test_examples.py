@@ -10,6 +10,7 @@ WITH_EXAMPLES = [
     "README.md",
     "docs/quick-start.md",
     "docs/senders-guide.md",
+    "docs/receivers-guide.md",
     "docs/changes.md",
     "docs/reconciliation.md",
     "docs/api.md",
@@ -31,7 +32,7 @@ async def test_the_examples_of_a_document_work(reader, name):
 
 @pytest.mark.parametrize("path", [ROOT / name for name in WITH_EXAMPLES], ids=WITH_EXAMPLES)
 def test_every_example_is_run_or_says_why_not(path):
-    markers = ("run", "answer", "not run: ")
+    markers = ("run", "answer", "file ", "not run: ")
     for block in blocks(path):
         is_commands_of_make = all(line.startswith("make ") for line in block.text.splitlines())
         if block.language in RUNNABLE and not is_commands_of_make:

@@ -56,6 +56,10 @@ GIVEN = {
     "event_retention_days": ("0", 0),
     "shutdown_grace_seconds": ("1", 1),
     "api_key": ("ako_x", "ako_x"),
+    "secret_key": ("k" * 32, "k" * 32),
+    "webhook_worker": ("false", False),
+    "webhook_allow_http": ("true", True),
+    "webhook_allowed_networks": ("10.1.0.0/16, ::1", "10.1.0.0/16, ::1"),
 }
 
 

@@ -46,6 +46,13 @@ with candidates as (
         where o.organization_id = $1
             and (e.feed_epoch, e.transaction_id) < (
                 (select max(epoch) from feed_epochs), pg_snapshot_xmin(pg_current_snapshot()))
+            -- Nor is one deleted that is still to be handed over to a webhook.
+            and not exists (
+                select
+                from webhook_positions p
+                join webhooks w on w.organization_id = p.organization_id and w.enabled
+                where p.organization_id = $1
+                    and (p.feed_epoch, p.transaction_id, p.event_id) < (e.feed_epoch, e.transaction_id, e.id))
         order by e.feed_epoch, e.transaction_id, e.id
         limit $3
     ) e

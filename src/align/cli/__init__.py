@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from align import __version__
-from align.cli import demo, failures, keys, orgs, output, projects, reconcile, serve, tickets, users
+from align.cli import demo, failures, keys, orgs, output, projects, reconcile, serve, tickets, users, worker
 
 app = typer.Typer(
     name="align",
@@ -17,6 +17,7 @@ app = typer.Typer(
     "Of reconcile: 0 equal, 1 different, 2 not compared.",
 )
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.command()(demo.demo)
 app.command()(reconcile.reconcile)
 app.add_typer(orgs.app, name="orgs")

@@ -26,7 +26,15 @@ OPERATOR = Actor()
 
 # What events are about.
 EntityType = Literal[
-    "time_entry", "project", "project_member", "ticket", "user", "integration_link", "api_key", "organization"
+    "time_entry",
+    "project",
+    "project_member",
+    "ticket",
+    "user",
+    "integration_link",
+    "api_key",
+    "organization",
+    "webhook",
 ]
 ENTITY_TYPES: tuple[EntityType, ...] = get_args(EntityType)
 

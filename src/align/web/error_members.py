@@ -3,6 +3,10 @@
 # What a refusal's body says beside `error`, `message` and `requestId`.
 MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
     "validation_error": {"details": {"minItems": 1}},
+    "unknown_event_names": {
+        "invalid": {"type": "array", "items": {"type": "string"}},
+        "known": {"type": "array", "items": {"type": "string"}},
+    },
     "payment_required": {"reason": {"const": "feature_disabled"}, "feature": {"const": "time_tracking"}},
     "scope_violation": {"requiredScope": {"const": "organization"}, "scope": {"const": "project"}},
     "permission_violation": {"requiredPermission": {"type": "string"}},
@@ -22,6 +26,7 @@ MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
     "link_protected": {"path": {"const": "id", "description": "In the path."}},
     "last_admin": {"path": {"enum": ["role", "active"], "description": "The member at fault."}},
     "key_ended": {"path": {"const": "id", "description": "In the path."}},
+    "too_many_webhooks": {"path": {"const": "", "description": "No member is at fault."}},
     "project_archived": {"path": {"const": "projectId", "description": "The member that names the project."}},
     "payload_too_large": {"maximumBytes": {"type": "integer"}},
     "rate_limit": {"retryAfterSeconds": {"type": "integer", "minimum": 1}},
@@ -38,6 +43,7 @@ MEMBERS_OF_CODE: dict[str, dict[str, object]] = {
 }
 
 EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
+    "unknown_event_names": {"invalid": ["tme.approved"], "known": ["time.approved", "time.rejected"]},
     "payment_required": {"reason": "feature_disabled", "feature": "time_tracking"},
     "scope_violation": {"requiredScope": "organization", "scope": "project"},
     "permission_violation": {"requiredPermission": "write:time_entries"},
@@ -50,6 +56,7 @@ EXAMPLES_OF_MEMBERS: dict[str, dict[str, object]] = {
     "link_protected": {"path": "id"},
     "last_admin": {"path": "role"},
     "key_ended": {"path": "id"},
+    "too_many_webhooks": {"path": ""},
     "project_archived": {"path": "projectId"},
     "payload_too_large": {"maximumBytes": 65536},
     "rate_limit": {"retryAfterSeconds": 7},

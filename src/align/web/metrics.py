@@ -33,6 +33,15 @@ SYNC_QUEUE_SECONDS = Histogram(
 SYNC_RETRIED_STATEMENTS = Counter(
     "align_sync_retried_statements", "Sync statements that failed and were retried row by row."
 )
+WEBHOOK_ATTEMPTS = Counter("align_webhook_attempts", "Attempts to deliver to a webhook by result.", ["result"])
+WEBHOOK_LAG_SECONDS = Histogram(
+    "align_webhook_delivery_lag_seconds",
+    "Time from an event's hand-over to its delivery.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 1800, 7200, 43_200, 86_400, 259_200),
+)
+WEBHOOK_PENDING = Gauge(
+    "align_webhook_pending_deliveries", "Deliveries that are due and not delivered yet.", multiprocess_mode="mostrecent"
+)
 CHANGES_DELAY_SECONDS = Gauge(
     "align_changes_delay_seconds",
     "How long the change feed is held back by the oldest transaction that writes.",

@@ -7,7 +7,9 @@ from typing import Any, get_args
 import msgspec
 
 from align.errors import CATALOGUE
+from align.web import openapi_webhooks
 from align.web.error_members import EXAMPLES_OF_MEMBERS, MEMBERS_OF_CODE
+from align.web.openapi_webhooks import Delivered
 from align.web.operation import PREFIX, Header, Operation, Success
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -63,9 +65,14 @@ _ERROR_SCHEMA = {
 }
 
 
-def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
-    """The whole document as a JSON value."""
-    types = {kind for operation in operations for kind in _types(operation)}
+def document(
+    operations: Sequence[Operation],
+    version: str,
+    deliveries: Sequence[Delivered] = (),
+    delivery_headers: Sequence[Header] = (),
+) -> dict[str, Any]:
+    """The whole document as a JSON value; `deliveries` are what webhooks get."""
+    types = {kind for operation in operations for kind in _types(operation)} | {each.body for each in deliveries}
     _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -83,6 +90,10 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
         "security": [{"bearer": []}, {"apiKey": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
+        "webhooks": {
+            each.name: openapi_webhooks.path_item(each, delivery_headers, _REFERENCE.format(name=each.body.__name__))
+            for each in deliveries
+        },
         "components": {
             "schemas": {**dict(sorted(schemas.items())), "Error": _ERROR_SCHEMA},
             "securitySchemes": {

@@ -1,0 +1,1 @@
+coalesce((select max(epoch) from feed_epochs), 1)
