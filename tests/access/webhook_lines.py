@@ -60,9 +60,7 @@ LINES = (
     Line(operation="GET /webhooks", asked=listed, strangers="own", **READ),
     Line(operation="GET /webhooks/{id}", asked=_named, **READ),
     Line(operation="GET /webhooks/{id}/deliveries", asked=_named, **READ),
-    Line(
-        operation="POST /webhooks", asked=created, success=201, events=("webhook.created",), strangers="own", **WRITE
-    ),
+    Line(operation="POST /webhooks", asked=created, success=201, events=("webhook.created",), strangers="own", **WRITE),
     Line(operation="PATCH /webhooks/{id}", asked=updated, events=("webhook.updated",), **WRITE),
     Line(operation="DELETE /webhooks/{id}", asked=_named, success=204, events=("webhook.deleted",), **WRITE),
     Line(operation="POST /webhooks/{id}/rotate-secret", asked=rotated, events=("webhook.secret_rotated",), **WRITE),
@@ -74,7 +72,5 @@ LINES = (
         events=("webhook.redelivered",),
         **WRITE,
     ),
-    Line(
-        operation="POST /webhooks/{id}/replay", asked=replayed, success=202, events=("webhook.replayed",), **WRITE
-    ),
+    Line(operation="POST /webhooks/{id}/replay", asked=replayed, success=202, events=("webhook.replayed",), **WRITE),
 )
