@@ -8,7 +8,7 @@ from align.time_entries import batch_body, reading
 from align.time_entries.batch import Batch
 from align.time_entries.batch_body import SyncedTimeEntries, SyncTimeEntries
 from align.time_entries.batch_stream import NDJSON
-from align.time_entries.model import LinkedTimeEntry, SyncedTimeEntry, SyncTimeEntry
+from align.time_entries.model import ENTRY_EXAMPLE, LinkedTimeEntry, SyncedTimeEntry, SyncTimeEntry
 from align.time_entries.refusing import READ, WRITE
 from align.time_entries.sync import Sync
 from align.web.operation import Header, Operation, Success
@@ -23,39 +23,22 @@ _REQUEST_EXAMPLE = {
     "externalSystem": "illumera",
     "externalId": "illumera-te-001",
 }
-_ENTRY_EXAMPLE = {
-    "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-    "organizationId": "5c0e9a7e-0000-0000-0000-000000000003",
-    "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
-    "userId": "9a8b7c6d-0000-0000-0000-000000000002",
-    "entryId": None,
-    "workDate": "2025-01-15",
-    "hours": "2.5",
-    "minutes": 150,
-    "notes": "Sprint planning session.",
-    "billable": True,
-    "source": "illumera",
-    "status": "draft",
-    "invoiced": False,
-    "createdAt": "2025-01-15T10:30:00.000000Z",
-    "updatedAt": "2025-01-15T10:30:00.000000Z",
-}
 _LINK_ID = "aa1b2c3d-0000-0000-0000-000000000099"
-_SYNCED_EXAMPLE = {**_ENTRY_EXAMPLE, "integrationLinkId": _LINK_ID, "created": True}
+_SYNCED_EXAMPLE = {**ENTRY_EXAMPLE, "integrationLinkId": _LINK_ID, "created": True}
 _RESULT_EXAMPLE = {"index": 0, "status": 201, "entry": _SYNCED_EXAMPLE}
 _STREAM_EXAMPLE = f"{json.dumps(_RESULT_EXAMPLE)}\n{json.dumps({'created': 1, 'existing': 0, 'failed': 0})}\n"
 _LINKED_EXAMPLE = {
-    **_ENTRY_EXAMPLE,
+    **ENTRY_EXAMPLE,
     "externalMetadata": {"taskName": "Planning", "projectCode": "ALPHA"},
     "integrationLinks": [
         {
             "id": _LINK_ID,
-            "organizationId": _ENTRY_EXAMPLE["organizationId"],
+            "organizationId": ENTRY_EXAMPLE["organizationId"],
             "provider": "illumera",
             "externalType": "time_entry",
             "externalId": "illumera-te-001",
             "alignEntityType": "time_entry",
-            "alignEntityId": _ENTRY_EXAMPLE["id"],
+            "alignEntityId": ENTRY_EXAMPLE["id"],
             "createdAt": "2025-01-15T10:30:00.000000Z",
         }
     ],

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from align.time_entries import csv_form, search
 from align.time_entries.entry_bodies import CreatedTimeEntry, DetailedTimeEntry
-from align.time_entries.model import TimeEntry
+from align.time_entries.model import ENTRY_EXAMPLE, TimeEntry
 from align.time_entries.summary import Summary
 from align.web import etags
 from align.web.operation import Header, Success
@@ -25,23 +25,7 @@ class TimeEntryList(Struct, rename="camel", kw_only=True):
 
 
 _TAG = "Time entries"
-_ENTRY: dict[str, Any] = {
-    "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-    "organizationId": "5c0e9a7e-0000-0000-0000-000000000003",
-    "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
-    "userId": "9a8b7c6d-0000-0000-0000-000000000002",
-    "entryId": None,
-    "workDate": "2025-01-15",
-    "hours": "2.5",
-    "minutes": 150,
-    "notes": "Sprint planning session.",
-    "billable": True,
-    "source": "api",
-    "status": "draft",
-    "invoiced": False,
-    "createdAt": "2025-01-15T10:30:00.000000Z",
-    "updatedAt": "2025-01-15T10:30:00.000000Z",
-}
+_ENTRY: dict[str, Any] = {**ENTRY_EXAMPLE, "source": "api"}
 _DETAILED = {
     **_ENTRY,
     "externalMetadata": None,

@@ -20,6 +20,7 @@ from align.time_entries.lifecycle_bodies import (
     TransitionResults,
     TransitionTimeEntries,
 )
+from align.time_entries.model import ENTRY_EXAMPLE
 from align.time_entries.refusing import FEATURE
 from align.time_entries.states import TRANSITIONS, Action, Transition
 from align.web import body as bodies
@@ -154,20 +155,7 @@ _TEXTS: Mapping[Action, tuple[str, str, str]] = {
     "void-invoice": ("voidInvoiceOfTimeEntry", "Take a time entry off its invoice", "It stays locked."),
 }
 _EXAMPLE = {
-    "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-    "organizationId": "5c0e9a7e-0000-0000-0000-000000000003",
-    "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
-    "userId": "9a8b7c6d-0000-0000-0000-000000000002",
-    "entryId": None,
-    "workDate": "2025-01-15",
-    "hours": "2.5",
-    "minutes": 150,
-    "notes": "Sprint planning session.",
-    "billable": True,
-    "source": "illumera",
-    "status": "draft",
-    "invoiced": False,
-    "createdAt": "2025-01-15T10:30:00.000000Z",
+    **ENTRY_EXAMPLE,
     "updatedAt": "2025-01-31T16:00:00.000000Z",
     "statusReason": None,
     "invoiceReference": None,

@@ -29,6 +29,25 @@ WORK_DATE_PATTERN = (
 )
 _WORK_DATE = re.compile(WORK_DATE_PATTERN)
 
+# What the documentation shows of one.
+ENTRY_EXAMPLE: dict[str, Any] = {
+    "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "organizationId": "5c0e9a7e-0000-0000-0000-000000000003",
+    "projectId": "7b1e2c3d-0000-0000-0000-000000000001",
+    "userId": "9a8b7c6d-0000-0000-0000-000000000002",
+    "entryId": None,
+    "workDate": "2025-01-15",
+    "hours": "2.5",
+    "minutes": 150,
+    "notes": "Sprint planning session.",
+    "billable": True,
+    "source": "illumera",
+    "status": "draft",
+    "invoiced": False,
+    "createdAt": "2025-01-15T10:30:00.000000Z",
+    "updatedAt": "2025-01-15T10:30:00.000000Z",
+}
+
 
 class SyncTimeEntry(msgspec.Struct, rename="camel", kw_only=True):
     """The request of `POST /integration/time-entries` (contract, section 1)."""

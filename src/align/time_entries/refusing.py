@@ -8,6 +8,7 @@ from align.access import authentication
 from align.access.admission import feature_disabled, role_violation
 from align.access.kept_answers import idempotency_key_reused
 from align.errors import ApiError, Problem, invalid
+from align.organizations.period_lock import period_locked
 from align.roles import TIME_KEEPERS
 from align.time_entries.coalescer import Overloaded, StillBusy
 from align.time_entries.rows import Outcome
@@ -60,15 +61,6 @@ def of_failure(error: BaseException) -> ApiError:
         text = "the database did not confirm the write; repeat the same call, which settles it"
         return ApiError("database_unavailable", text, headers=_RETRY_SOON)
     raise error
-
-
-def period_locked(locked_until: str) -> ApiError:
-    """409: the day lies on or before the last locked one."""
-    return ApiError(
-        "period_locked",
-        f"workDate: everything up to {locked_until} is locked; nothing dated there is created, changed or deleted",
-        lockedUntil=locked_until,
-    )
 
 
 def source_violation(binding: str) -> ApiError:
