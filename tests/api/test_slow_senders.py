@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -12,10 +13,19 @@ from tests.api.raw import connect, exchange, parse, request
 HEAD = b"POST /api/v1/integration/time-entries HTTP/1.1\r\nHost: x\r\nX-Slow: "
 
 
+async def all_of(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the connection ends, also when it is reset: a byte sent after its end does that."""
+    read = b""
+    with suppress(ConnectionResetError):
+        while part := await reader.read(65536):
+            read += part
+    return read
+
+
 async def drip(base_url: str, sent: bytes, drop: bytes) -> bytes:
     """What the server answers to `sent`, followed by single bytes for as long as it listens."""
     reader, writer = await connect(base_url)
-    answer = asyncio.create_task(reader.read())
+    answer = asyncio.create_task(all_of(reader))
     try:
         writer.write(sent)
         while not answer.done():
