@@ -52,7 +52,7 @@ def url_problem(url: str, *, allow_http: bool, allowed: Sequence[Network]) -> st
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "must be a URL such as https://example.com/align"
+        return "must be a URL: https://, a host, and a path"
     if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
         return "must begin with https://"
     if not host or "@" in parts.netloc or "#" in url:
