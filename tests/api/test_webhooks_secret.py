@@ -13,7 +13,7 @@ def spellings(secret: str) -> list[str]:
     """The secret as it might stand somewhere."""
     plain = secret.removeprefix("whsec_")
     raw = base64.b64decode(plain)
-    return [plain, raw.hex(), base64.urlsafe_b64encode(raw).decode().rstrip("=")]
+    return [plain, plain.encode().hex(), raw.hex(), base64.urlsafe_b64encode(raw).decode().rstrip("=")]
 
 
 async def test_no_secret_is_stored_in_clear_and_no_read_shows_one(world, office):
