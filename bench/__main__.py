@@ -12,7 +12,7 @@ from types import FrameType
 import msgspec
 import structlog
 
-from bench import batch, goals, growth, load, machine, memory, peer, report, single, tables
+from bench import batch, goals, growth, load, machine, memory, peer, report, single, tables, webhooks
 from bench.options import options_and_plan
 from bench.plan import PARTS, Plan
 from bench.processes import Failed
@@ -93,12 +93,21 @@ def _measure(directory: Path, plan: Plan, progress: Progress, run: Run) -> None:
             if "peer" in wanted:
                 attempt("peer", lambda: peer.run(under_test, plan, progress, run))
             memory.read_peak(under_test, "single", run)
+    if "webhooks" in wanted:
+        attempt("webhooks", lambda: _webhooks(directory, plan, progress, run))
     if "memory" in wanted:
         attempt("memory", lambda: memory.run(directory, plan, progress, run))
     if "growth" in wanted and any(plan.growth_rows):
         attempt("growth", lambda: growth.run(directory, plan, progress, run))
     run.goals = goals.judge(run)
     run.seconds_taken = round(time.monotonic() - started, 1)
+
+
+def _webhooks(directory: Path, plan: Plan, progress: Progress, run: Run) -> None:
+    """On a server of their own, whose settings differ from the default."""
+    with world(directory / "webhooks", webhooks.SETTINGS) as under_test:
+        run.database_settings = under_test.settings
+        webhooks.run(under_test, plan, progress, run)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

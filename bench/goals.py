@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from bench import batch, growth, memory, pgbench, single
+from bench import batch, growth, memory, pgbench, single, webhooks
 from bench.processes import PEAK_MEMORY, SERVER_MEMORY
-from bench.samples import Goal, Run, Spread, best, rate_ratio, ratios, spread
-from bench.views import share, times
+from bench.samples import Goal, Run, Spread, best, rate, rate_ratio, ratios, spread
+from bench.views import figure, share, times
 
 CONNECTIONS = 64
 TIMES_PGBENCH = 2.0
@@ -19,6 +19,9 @@ MEMORY_BYTES = 150 * 1000**2
 MEMORY_REQUESTS = 1_000_000
 # Memory counts as flat when it ends at most this much above what it was after the first tenth of the requests.
 FLAT = 1.05
+DELIVERIES_PER_SECOND = 2000
+DELIVERY_MILLISECONDS = 200
+SHARE_WITH_WEBHOOK = 0.90
 NOT_MEASURED = "not measured"
 
 
@@ -30,6 +33,7 @@ def judge(run: Run) -> list[Goal]:
         _lone_latency(run),
         _repeats(run),
         _batches(run),
+        *_webhooks(run),
         *_growth(run),
         _memory(run),
         _flat_memory(run),
@@ -106,6 +110,33 @@ def _batches(run: Run) -> Goal:
         lambda it: it >= SHARE_OF_BATCH_LIMIT,
         f"; {kind}",
     )
+
+
+def _webhooks(run: Run) -> list[Goal]:
+    found = run.of(webhooks.PART, webhooks.IDLE)
+    return [
+        _goal(
+            "deliveries a second to a fast receiver, of a backlog",
+            f"at least {DELIVERIES_PER_SECOND:,}",
+            rate(run.of(webhooks.PART, webhooks.BACKLOG)),
+            figure,
+            lambda it: it >= DELIVERIES_PER_SECOND,
+        ),
+        _goal(
+            "milliseconds from commit to arrival, median, when idle",
+            f"below {DELIVERY_MILLISECONDS}",
+            spread([it.p50_milliseconds for it in found if it.p50_milliseconds is not None]),
+            figure,
+            lambda it: it < DELIVERY_MILLISECONDS,
+        ),
+        _goal(
+            f"single syncs at {webhooks.CONNECTIONS} connections, a webhook for all events against none",
+            f"at least {SHARE_WITH_WEBHOOK:.0%}",
+            webhooks.share_kept(run),
+            share,
+            lambda it: it >= SHARE_WITH_WEBHOOK,
+        ),
+    ]
 
 
 def _growth(run: Run) -> list[Goal]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-PARTS = ("single", "pgbench", "ceiling", "batch", "peer", "growth", "memory")
+PARTS = ("single", "pgbench", "ceiling", "batch", "peer", "webhooks", "growth", "memory")
 Ids = Literal["random", "numbered"]
 
 
@@ -24,6 +24,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     # Rows of one sample of a batch; a sample has no fixed time, since a stream is measured to its end.
     batch_rows: int = 200_000
     ndjson_lines: tuple[int, ...] = (10_000, 100_000)
+    # Events that wait to be delivered, and lone syncs whose deliveries are timed, in one sample each.
+    webhook_backlog: int = 20_000
+    webhook_syncs: int = 100
 
 
 QUICK = Plan(
@@ -35,6 +38,8 @@ QUICK = Plan(
     memory_requests=50_000,
     batch_rows=20_000,
     ndjson_lines=(10_000,),
+    webhook_backlog=10_000,
+    webhook_syncs=50,
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bench import batch, growth, memory, peer, pgbench, single
+from bench import batch, growth, memory, peer, pgbench, single, webhooks
 from bench.processes import PEAK_MEMORY, SERVER_MEMORY
 from bench.samples import Run, Sample, Spread, best, rate, rate_ratio, spread
 
@@ -28,6 +28,7 @@ def views(run: Run) -> list[View]:
         latencies(run),
         batches(run),
         peers(run),
+        deliveries(run),
         growth_of(run),
         sizes(run),
     ]
@@ -160,6 +161,22 @@ def peers(run: Run) -> View:
         rows.append([single.FRESH, str(ours[0].connections) if ours else NOTHING, figure(rate(ours)), NOTHING])
     note = "Each answers after its write is durable: the peer to SQLite, one record; Align link, entry and event."
     return View("A peer", ["", "connections", "per second", "Align / peer"], rows, note)
+
+
+def deliveries(run: Run) -> View:
+    """Webhooks: deliveries of a backlog and of lone syncs, and syncs with and without."""
+    subjects = (webhooks.BACKLOG, webhooks.IDLE, webhooks.WITHOUT, webhooks.WITH)
+    rows = []
+    for subject in subjects:
+        if found := run.of(webhooks.PART, subject):
+            cells = _rate_and_latencies(found)
+            # Lone syncs come as seldom as they are sent: their rate says nothing.
+            rows.append([subject, NOTHING if subject == webhooks.IDLE else cells[0], *cells[1:]])
+    note = (
+        f"A receiver in a process of its own, on the same machine. Syncs: {webhooks.CONNECTIONS} connections, taking "
+        f"turns; with a webhook they run at {share(webhooks.share_kept(run))} of the rate without."
+    )
+    return View("Webhooks", ["", "per second", "p50 ms", "p99 ms"], rows, note)
 
 
 def growth_of(run: Run) -> View:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -75,8 +75,8 @@ def database(data_dir: Path) -> Iterator[str]:
 
 
 @contextmanager
-def world(directory: Path) -> Iterator[World]:
-    """The server under test while the block runs, with default settings; `directory` is made for it."""
+def world(directory: Path, settings_of_server: Mapping[str, str] | None = None) -> Iterator[World]:
+    """The server under test while the block runs, with default settings or others; `directory` is made for it."""
     directory.mkdir()
     data_dir = directory / "data"
     with database(data_dir) as url:
@@ -86,7 +86,7 @@ def world(directory: Path) -> Iterator[World]:
         mint = _align("keys", "mint", demo["organizationId"], *options, "--json", "--data-dir", data_dir)
         limited_key = json.loads(output_of(mint, 120))["key"]
         asyncio.run(_populate(url, UUID(demo["organizationId"])))
-        with running(_align("serve", "--port", "0", "--data-dir", data_dir), directory) as server:
+        with running(_align("serve", "--port", "0", "--data-dir", data_dir), directory, settings_of_server) as server:
             yield World(
                 base_url=_await_answers(server),
                 database_url=url,

@@ -36,6 +36,7 @@ UNSAYABLE = {
     "invalid_cursor": "only the server knows which cursors it gave out",
     "not_with_cursor": "no schema of a parameter speaks of another one",
     "invalid_etag": "it can be said, but Schemathesis sends any text as If-Match, whatever its pattern",
+    "invalid_url": "which URLs lead to the public internet is no question of form",
     "invalid_range": "how far two days lie apart is no question of form",
 }
 # JSON Schema calls 150.0 an integer; the contract's minutes are integers as written (see the tests of fields).
@@ -54,9 +55,11 @@ OF_KEYS = {
     ("scopedProjectId", "not_with_scope"),
     ("expiresAt", "out_of_range"),
 }
+# Of webhooks: moments of the calendar's first and last day that are none in UTC, and an end before its beginning.
+MOMENTS = {("since", "out_of_range"), ("until", "out_of_range")}
 # Characters that nothing shows, such as unassigned ones, are not white space; a name of nothing else is refused.
 INVISIBLE = {("name", "blank"), ("title", "blank")}
-PAIRS = {FRACTION, *EITHER, TWICE, *CONDITIONAL, *OF_KEYS, *INVISIBLE}
+PAIRS = {FRACTION, *EITHER, TWICE, *CONDITIONAL, *OF_KEYS, *MOMENTS, *INVISIBLE}
 # The answer to a batch is 200 whatever becomes of its entries, each of which has a status of its own.
 BATCH = f"{SYNC_PATH}/batch"
 INVITATIONS = "/api/v1/users/bulk-invite"

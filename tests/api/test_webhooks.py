@@ -207,3 +207,16 @@ async def test_other_organisations_webhooks_are_none(world, other_world, office)
             for each in answers:
                 assert each.status_code == 404, each.request.url
                 assert refusal(each)["message"] == "no such webhook in this organisation"
+
+
+async def test_the_audit_trail_has_what_was_done_to_webhooks_and_shows_it_to_no_project(world, office):
+    made = await subscribed(office)
+    await office.patch(f"{PATH}/{made['id']}", {"enabled": False})
+    await office.delete(f"{PATH}/{made['id']}")
+    found = (await office.listed("/audit-events", entityType="webhook"))["data"]
+    assert {each["action"] for each in found} == {"webhook.created", "webhook.updated", "webhook.deleted"}
+    assert {each["entityId"] for each in found} == {made["id"]}
+    for path in ("/audit-events", "/changes"):
+        seen = await office.get(path, key=world.project_key)
+        assert seen.status_code == 200
+        assert made["id"] not in seen.text

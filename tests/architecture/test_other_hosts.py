@@ -17,6 +17,7 @@ EXAMPLES = {
     "settings.py": {"align@db.internal", "user@host", "host:6379"},
     "cli/database.py": {"user@host"},
     "db/migrate.py": {"user@host"},
+    "webhooks/examples.py": {"example.com"},
     "webhooks/requests.py": {"example.com"},
     "webhooks/api.py": {"example.com"},
 }

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from align.roles import KEY_MINTERS
-from align.webhooks import names, requests, retrying, sender, signing, worker
+from align.webhooks import names, requests, retrying, sender, signing, upkeep, webhooks, worker
 from tests.docs.conftest import free_port
 from tests.docs.markdown import ROOT, blocks, prose, section, table
 
@@ -47,6 +47,9 @@ def test_the_bounds_that_are_named_are_the_programs():
         f"no whole answer within {sender.TIMEOUT_SECONDS} s",
         f"failures for {retrying.DISABLED_AFTER.days} days",
         f"Up to {worker.IN_FLIGHT_PER_WEBHOOK} requests",
+        f"{worker.IN_FLIGHT_PER_FAILING_WEBHOOK} while its attempts fail",
+        f"more than {upkeep.KEPT.days} days ago",
+        f"at most {webhooks.MAXIMUM_WEBHOOKS} webhooks",
         f"{sender.MAXIMUM_ANSWER_BYTES // 1024} KiB are read and {sender.SHOWN_ANSWER_BYTES // 1024} KiB is kept",
         f"`overlapSeconds` is {requests.DEFAULT_OVERLAP_SECONDS:,} unless given",
         f"{requests.MAXIMUM_OVERLAP_SECONDS // 86_400} days at most",

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from bench import goals, growth, memory, pgbench, report, single
+from bench import goals, growth, memory, pgbench, report, single, webhooks
 from bench.load import CREATED, EXISTING, Result
 from bench.processes import SERVER_MEMORY
 from bench.samples import Goal, Reading, Run, Sample, best, rate_ratio
@@ -87,6 +87,24 @@ def test_a_goal_without_samples_is_neither_reached_nor_missed() -> None:
     found = goals.judge(a_run())
     assert {it.reached for it in found} == {None}
     assert {it.found for it in found} == {goals.NOT_MEASURED}
+
+
+@pytest.mark.parametrize(("rate", "p50", "share", "reached"), [(2000, 199.0, 90, True), (1999, 200.0, 89, False)])
+def test_webhooks_are_judged_by_their_rate_their_delay_and_what_they_cost(
+    rate: int, p50: float, share: int, reached: bool
+) -> None:
+    run = a_run(
+        sample(webhooks.BACKLOG, rate, part=webhooks.PART, stored=20_000),
+        sample(webhooks.IDLE, 100, part=webhooks.PART, p50_milliseconds=p50, p99_milliseconds=300.0),
+        sample(webhooks.WITHOUT, 100, part=webhooks.PART),
+        sample(webhooks.WITH, share, part=webhooks.PART),
+    )
+    for words in ("deliveries a second", "commit to arrival", "a webhook for all events"):
+        assert goal(run, words).reached is reached, words
+    text = report.markdown(run)
+    assert f"| {webhooks.BACKLOG} | {rate:,} |" in text
+    assert f"| {webhooks.IDLE} | - | {p50:.1f} | 300.0 |" in text
+    assert f"at {share}% of the rate without" in text
 
 
 @pytest.mark.parametrize(("stored", "reached"), [(goals.STORED, False), (1_000_000, None)])

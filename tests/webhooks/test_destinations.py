@@ -1,6 +1,5 @@
 """Where deliveries go: the text of a URL, the addresses of a name, and nowhere else on the way."""
 
-import asyncio
 import socket
 from ipaddress import ip_network
 from typing import Any
@@ -180,7 +179,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> list[str]:
     """Every name has these addresses, one tuple for each question, the last one for ever; returns the questions."""
     asked: list[str] = []
 
-    async def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
+    def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
         found = answers[min(len(asked), len(answers) - 1)]
         asked.append(host)
         kind = options["type"]
@@ -191,13 +190,22 @@ def answering(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> list[str]:
             for address in found
         ]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
+
+
+async def resolved(host: str) -> list[Any]:
+    """What the resolver answers for a name."""
+    resolver = CheckedResolver([], 1)
+    try:
+        return await resolver.resolve(host, 443)
+    finally:
+        await resolver.close()
 
 
 async def test_a_name_goes_to_the_addresses_that_were_checked(monkeypatch):
     asked = answering(monkeypatch, [("8.8.8.8", "2606:4700:4700::1111"), ("127.0.0.1",)])
-    found = await CheckedResolver([]).resolve("example.com", 443)
+    found = await resolved("example.com")
     assert [(each["host"], each["port"], each["hostname"]) for each in found] == [
         ("8.8.8.8", 443, "example.com"),
         ("2606:4700:4700::1111", 443, "example.com"),
@@ -222,13 +230,13 @@ async def test_a_name_goes_to_the_addresses_that_were_checked(monkeypatch):
 async def test_one_refused_address_among_a_names_addresses_refuses_the_name(monkeypatch, found):
     answering(monkeypatch, [found])
     with pytest.raises(DestinationRefused, match=r"example\.com"):
-        await CheckedResolver([]).resolve("example.com", 443)
+        await resolved("example.com")
 
 
 @pytest.mark.parametrize("spelling", ["127.1", "0x7f000001", "2130706433", "0177.0.0.1", "0", "localhost"])
 async def test_the_system_resolver_may_take_odd_spellings_which_are_checked_all_the_same(spelling):
     with pytest.raises(DestinationRefused):
-        await CheckedResolver([]).resolve(spelling, 443)
+        await resolved(spelling)
 
 
 async def send(url: str, *, allowed: list[Any], allow_http: bool = True) -> Any:

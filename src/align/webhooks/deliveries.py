@@ -71,13 +71,16 @@ class Queued(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 async def list_page(
     db: asyncpg.Pool, organization_id: UUID, webhook_id: UUID, query: DeliveriesQuery
 ) -> tuple[int, list[Delivery]]:
-    """The total, and the deliveries of one page with their attempts."""
+    """The total, and the deliveries of one page with their attempts, all as they were at one moment."""
     asked = (query.state, query.event_name, query.since, query.until)
     filters = [None if each is UNSET else each for each in asked]
-    total = await db.fetchval(queries.count_deliveries, organization_id, webhook_id, *filters)
-    rows = await db.fetch(queries.list_deliveries, organization_id, webhook_id, *filters, query.page_size, query.offset)
+    asked_for, part = (organization_id, webhook_id, *filters), (query.page_size, query.offset)
+    async with db.acquire() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
+        total = await tx.fetchval(queries.count_deliveries, *asked_for)
+        rows = await tx.fetch(queries.list_deliveries, *asked_for, *part)
+        noted = await tx.fetch(queries.list_attempts, organization_id, [row["id"] for row in rows])
     attempts: dict[UUID, list[DeliveryAttempt]] = {row["id"]: [] for row in rows}
-    for found in await db.fetch(queries.list_attempts, organization_id, list(attempts)):
+    for found in noted:
         members = dict(found)
         attempts[members.pop("delivery_id")].append(DeliveryAttempt(**members))
     return total, [Delivery(**{**row, "attempts": attempts[row["id"]]}) for row in rows]

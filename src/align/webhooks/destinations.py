@@ -4,6 +4,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
@@ -50,7 +52,7 @@ def url_problem(url: str, *, allow_http: bool, allowed: Sequence[Network]) -> st
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "must be a URL such as https://example.com/align"
+        return "must be a URL: https://, a host, and a path"
     if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
         return "must begin with https://"
     if not host or "@" in parts.netloc or "#" in url:
@@ -82,14 +84,18 @@ def _refused(host: str) -> str:
 class CheckedResolver(AbstractResolver):
     """Resolves a name once for a connection; if any of its addresses is refused, all are."""
 
-    def __init__(self, allowed: Sequence[Network]) -> None:
+    def __init__(self, allowed: Sequence[Network], at_once: int = 64) -> None:
         self._allowed = allowed
+        # Of its own, and one for every connection: the few that all of a process share would soon be taken up by names
+        # whose servers do not answer.
+        self._threads = ThreadPoolExecutor(at_once, "resolver")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses to connect to. Raises OSError, or DestinationRefused."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        resolve = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, resolve)
         for *_, address in found:
             # A zone such as %eth0 is dropped: only link-local addresses have one, and those are refused.
             if not addresses.is_allowed(addresses.parsed(str(address[0])), self._allowed):
@@ -107,4 +113,5 @@ class CheckedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nobody waits for names that are still looked up."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

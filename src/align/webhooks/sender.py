@@ -36,11 +36,12 @@ class Sender:
         self.timeout_seconds = timeout_seconds
         self._allow_http = allow_http
         self._allowed = allowed
+        self._resolver = destinations.CheckedResolver(allowed, connections)
         connector = aiohttp.TCPConnector(
             limit=connections,
             keepalive_timeout=KEEPALIVE_SECONDS,
             # Each connection resolves anew, and goes to the addresses that were checked.
-            resolver=destinations.CheckedResolver(allowed),
+            resolver=self._resolver,
             use_dns_cache=False,
         )
         self._client = aiohttp.ClientSession(
@@ -59,6 +60,7 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.close()
+        await self._resolver.close()
 
     async def send(self, url: str, message_id: str, secrets: Sequence[str], body: bytes) -> Attempt:
         """One attempt. Whatever happens is an outcome, never an exception."""

@@ -1,6 +1,9 @@
 -- name: count_pending
--- crosses tenants: how much of all organisations waits, for a metric.
-select count(*) from webhook_deliveries where state = 'pending' and due_at <= now()
+-- crosses tenants: how much of all organisations waits, for a metric. What waits for a disabled webhook is no backlog.
+select count(*)
+from webhook_deliveries d
+join webhooks w on w.organization_id = d.organization_id and w.id = d.webhook_id
+where w.enabled and d.state = 'pending' and d.due_at <= now()
 
 -- name: delete_old_deliveries
 -- crosses tenants: housekeeping by age, bounded so that it never holds many locks.

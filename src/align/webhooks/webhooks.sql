@@ -58,7 +58,7 @@ from webhook_deliveries
 where organization_id = $1 and webhook_id = $2
     and ($3::text is null or state = $3) and ($4::text is null or event_name = $4)
     and ($5::timestamptz is null or created_at >= $5) and ($6::timestamptz is null or created_at <= $6)
-order by created_at desc, id desc limit $7 offset $8
+order by created_at desc, feed_epoch desc, transaction_id desc, id desc limit $7 offset $8
 
 -- name: count_deliveries
 select count(*)

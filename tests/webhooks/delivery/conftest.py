@@ -22,7 +22,7 @@ from tests.conftest import World
 from tests.waiting import until
 from tests.webhooks.receiver import Receiver, receiving
 
-SECRET_KEY = "a key of the tests, which no other installation uses"
+SECRET_KEY = "4f" * 32  # of the tests alone
 LOCAL = (ip_network("127.0.0.0/8"),)
 
 
