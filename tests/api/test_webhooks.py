@@ -220,3 +220,9 @@ async def test_the_audit_trail_has_what_was_done_to_webhooks_and_shows_it_to_no_
         seen = await office.get(path, key=world.project_key)
         assert seen.status_code == 200
         assert made["id"] not in seen.text
+
+
+def test_the_document_lists_the_names_that_can_be_asked_for(document):
+    for name in ("CreateWebhook", "UpdateWebhook", "ReplayWebhook"):
+        member = document["components"]["schemas"][name]["properties"]["eventNames"]
+        assert member["items"]["enum"] == [*EVENTS, *FAMILIES]

@@ -40,8 +40,8 @@ def test_webhooks_can_ask_for_every_event_and_for_no_other():
 
 def test_every_type_has_its_events_and_their_names_begin_with_it():
     assert tuple(sorted(documented())) == tuple(sorted(ENTITY_TYPES))
-    for entity_type, names in documented().items():
-        assert all(name.startswith(f"{PREFIXES[entity_type]}.") for name in names)
+    for entity_type, its_events in documented().items():
+        assert all(name.startswith(f"{PREFIXES[entity_type]}.") for name in its_events)
 
 
 def test_deletions_are_those_that_the_document_names():

@@ -40,7 +40,7 @@ with newest as materialized (
         greatest(now(), (
             select max(d.due_at)
             from webhook_deliveries d
-            where d.queue = md5(w.id::text || e.entity_id::text)::uuid and d.state = 'pending' and d.lease is null))
+            where d.queue = md5(w.id::text || e.entity_id::text)::uuid and d.settled_at is null and d.lease is null))
     from next_events e
     join webhooks w
         on w.organization_id = e.organization_id and w.enabled
@@ -84,9 +84,10 @@ with due as (
         where d.webhook_id = w.id and d.state = 'pending' and d.due_at <= now()
             and not exists (
                 select from webhook_deliveries earlier
-                where earlier.queue = d.queue and earlier.state = 'pending'
+                where earlier.queue = d.queue and earlier.settled_at is null
                     and (earlier.feed_epoch, earlier.transaction_id, earlier.event_id)
                         < (d.feed_epoch, d.transaction_id, d.event_id)
+                offset 0  -- looked up for each, never joined: a plan that expects few would read all for each
             )
         order by d.due_at
         limit w.room
@@ -127,11 +128,20 @@ with given as (
 ), followers as (
     -- Later ones about the entity wait as long, so that no claim has to pass them by, and are due when this is settled.
     update webhook_deliveries f
-    set due_at = s.due_at
-    from settled s
-    where f.queue = s.queue and f.state = 'pending' and f.lease is null and f.attempts = 0
-        and (f.feed_epoch, f.transaction_id, f.event_id) > (s.feed_epoch, s.transaction_id, s.event_id)
-        and (case when s.state = 'pending' then f.due_at < s.due_at else f.due_at > s.due_at end)
+    set due_at = l.due_at
+    from (
+        select later.place, s.due_at
+        from settled s
+        cross join lateral (
+            select f.ctid as place
+            from webhook_deliveries f
+            where f.queue = s.queue and f.settled_at is null and f.lease is null and f.attempts = 0
+                and (f.feed_epoch, f.transaction_id, f.event_id) > (s.feed_epoch, s.transaction_id, s.event_id)
+                and (case when s.state = 'pending' then f.due_at < s.due_at else f.due_at > s.due_at end)
+            offset 0
+        ) later
+    ) l
+    where f.ctid = l.place
 ), noted as (
     insert into webhook_attempts (
         organization_id, delivery_id, number, attempted_at, duration_milliseconds, status, answer, error)

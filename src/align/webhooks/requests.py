@@ -25,14 +25,15 @@ _Url = Annotated[
         extra_json_schema={"format": "uri"},
     ),
 ]
+# Other names are refused by a code of their own, so the type takes any text.
+_EventName = Annotated[str, Meta(extra_json_schema={"enum": [*names.EVENTS, *names.FAMILIES]})]
 _EventNames = Annotated[
-    list[str],
+    list[_EventName],
     Meta(
         min_length=1,
         max_length=100,
         description="Names of events, or families such as `time.*`.",
         examples=[["time.approved", "time.rejected"]],
-        extra_json_schema={"items": {"type": "string", "enum": [*names.EVENTS, *names.FAMILIES]}},
     ),
 ]
 _Description = Annotated[str, Meta(max_length=2000, description="For people.")]

@@ -21,9 +21,10 @@ set due_at = now()
 where d.state = 'pending' and d.due_at > now() and d.lease is null and d.attempts = 0
     and not exists (
         select from webhook_deliveries earlier
-        where earlier.queue = d.queue and earlier.state = 'pending'
+        where earlier.queue = d.queue and earlier.settled_at is null
             and (earlier.feed_epoch, earlier.transaction_id, earlier.event_id)
                 < (d.feed_epoch, d.transaction_id, d.event_id)
+        offset 0
     )
 
 -- name: pass_by

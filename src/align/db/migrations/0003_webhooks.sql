@@ -59,6 +59,7 @@ create table webhook_deliveries (
     created_at timestamptz not null default now(),
     settled_at timestamptz,
     primary key (organization_id, id),
+    constraint webhook_delivery_settled_when_not_pending check ((state = 'pending') = (settled_at is null)),
     -- At most one delivery for a webhook and an event, however often it is handed over.
     constraint one_delivery_per_event unique (organization_id, webhook_id, event_id),
     foreign key (organization_id, webhook_id) references webhooks (organization_id, id) on delete cascade
@@ -66,9 +67,10 @@ create table webhook_deliveries (
 create index webhook_deliveries_due on webhook_deliveries (webhook_id, due_at) where state = 'pending';
 -- For the clean-up by age.
 create index webhook_deliveries_settled on webhook_deliveries (settled_at) where settled_at is not null;
+-- The two conditions mean the same, but let no plan take the one index for the other.
 create index webhook_deliveries_in_order
     on webhook_deliveries (queue, feed_epoch, transaction_id, event_id)
-    where state = 'pending';
+    where settled_at is null;
 
 create table webhook_attempts (
     organization_id uuid not null,
