@@ -56,6 +56,8 @@ BATCHES_IN_FLIGHT = 2
 SYNC_ROWS_PER_STATEMENT = 256
 # Rows that may wait: at the speed of a laptop, less than a second's work.
 SYNC_ROWS_WAITING = 8192
+# As many syncs under way at once mean a busy server: its webhooks give way.
+SYNCS_THAT_COME_FIRST = 16
 CLEAN_UP_SECONDS = 60
 
 
@@ -95,7 +97,9 @@ class Server:
                 asyncio.create_task(_clean_up(pool)),
                 *housekeeping.tasks(pool, self._settings.event_retention_days),
             ]
-            async with webhooks_running.delivering(pool, self._settings, sealer):
+            async with webhooks_running.delivering(
+                pool, self._settings, sealer, lambda: coalescer.waiting >= SYNCS_THAT_COME_FIRST
+            ):
                 yield
             for task in tasks:
                 task.cancel()

@@ -118,6 +118,11 @@ class Coalescer(Generic[R, O]):
         SYNC_QUEUE_DEPTH.set(self._waiting)
         self._enqueue(waiting)
 
+    @property
+    def waiting(self) -> int:
+        """Rows that were accepted and have no outcome yet."""
+        return self._waiting
+
     async def drain(self) -> None:
         """Wait until everything accepted has its outcome."""
         while self._tasks or self._waiting:

@@ -1,7 +1,7 @@
 """Puts the parts of webhook delivery together, for the server and for `align worker`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -29,22 +29,29 @@ def check_of(settings: Settings) -> UrlProblem:
 
 
 @asynccontextmanager
-async def delivering(pool: asyncpg.Pool, settings: Settings, sealer: Sealer | None) -> AsyncIterator[None]:
+async def delivering(
+    pool: asyncpg.Pool, settings: Settings, sealer: Sealer | None, gives_way: Callable[[], bool]
+) -> AsyncIterator[None]:
     """As `working`, in the server: unless that is left to others, or there can be no webhooks."""
     if sealer is None or not settings.webhook_worker:
         yield
         return
-    async with working(pool, settings, sealer):
+    async with working(pool, settings, sealer, gives_way):
         yield
 
 
 @asynccontextmanager
-async def working(pool: asyncpg.Pool, settings: Settings, sealer: Sealer) -> AsyncIterator[None]:
-    """Deliver webhooks while the block runs; what is in flight at its end is waited for."""
+async def working(
+    pool: asyncpg.Pool, settings: Settings, sealer: Sealer, gives_way: Callable[[], bool] = lambda: False
+) -> AsyncIterator[None]:
+    """Deliver webhooks while the block runs; what is in flight at its end is waited for.
+
+    While `gives_way` says yes, it delivers slowly.
+    """
     allowed = networks(settings.webhook_allowed_networks)
     async with Sender(allow_http=settings.webhook_allow_http, allowed=allowed, connections=IN_FLIGHT) as sender:
         stop = asyncio.Event()
-        task = asyncio.create_task(Worker(pool, sender, sealer).run(stop))
+        task = asyncio.create_task(Worker(pool, sender, sealer, gives_way).run(stop))
         try:
             yield
         finally:

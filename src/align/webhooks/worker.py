@@ -7,6 +7,7 @@ its deliveries to the others, with the same webhook-id.
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +34,9 @@ IDLE_SECONDS = 0.1
 UPKEEP_SECONDS = 15
 # After a failure of the worker itself, such as a database that is out of reach.
 PAUSE_SECONDS = 1
+# While many syncs wait in the same process, deliveries take a step only so often: a sender waits for its answer, a
+# receiver of events does not, and what is late is caught up with afterwards.
+GIVING_WAY_SECONDS = 0.25
 EVENTS_AT_ONCE = 500
 # In flight: in all, for one webhook, and for one whose attempts fail, so that a slow receiver holds up itself alone.
 IN_FLIGHT = 512
@@ -75,9 +79,12 @@ class Settled(msgspec.Struct, frozen=True):
 class Worker:
     """Delivers until it is told to stop."""
 
-    def __init__(self, pool: asyncpg.Pool, sender: Sender, sealer: Sealer) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, sender: Sender, sealer: Sealer, gives_way: Callable[[], bool] = lambda: False
+    ) -> None:
         self._pool = pool
         self._sender = sender
+        self._gives_way = gives_way
         self._lease_seconds = sender.timeout_seconds + LEASE_RESERVE_SECONDS
         self._opened = lru_cache(maxsize=1024)(sealer.open)
         self._in_flight: Counter[UUID] = Counter()
@@ -94,6 +101,8 @@ class Worker:
             self._wake.clear()
             if not await self._tried_step():
                 await self._rest()
+            elif self._gives_way() and not stop.is_set():
+                await asyncio.sleep(GIVING_WAY_SECONDS)
         if self._tasks:
             await asyncio.wait(self._tasks)
         try:
