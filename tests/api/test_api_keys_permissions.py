@@ -22,7 +22,8 @@ READING_POSTS = {"reconcileTimeEntries"}
 def table() -> list[Operation]:
     """The operations as the server has them, bound to no database."""
     nothing: Any = None
-    return app.operations(Calls(nothing, nothing), Sync(nothing, nothing, nothing), Batch(nothing, nothing), Settings(), None)
+    sync, batch = Sync(nothing, nothing, nothing), Batch(nothing, nothing)
+    return app.operations(Calls(nothing, nothing), sync, batch, Settings(), None)
 
 
 def test_every_permission_is_asked_for_and_no_other():

@@ -139,6 +139,8 @@ async def test_another_organisations_events_are_not_there(client, world, other_w
         ({"actorId": "me"}, ("actorId", "invalid_uuid")),
         ({"from": "2025-01-15"}, ("from", "invalid_date")),
         ({"to": "yesterday"}, ("to", "invalid_date")),
+        ({"from": "0001-01-01T00:00:00+14:00"}, ("from", "invalid_date")),
+        ({"to": "9999-12-31T23:59:59-14:00"}, ("to", "invalid_date")),
         ({"since": "2025-01-15T00:00:00Z"}, ("since", "unknown_parameter")),
     ],
 )

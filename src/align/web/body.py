@@ -151,7 +151,7 @@ def _broken_rule(given: object, expected: inspect.Type) -> str | None:
         case inspect.DateType():
             return None if _DATE.fullmatch(str(given)) and _fits(given, datetime.date) else "invalid_date"
         case inspect.DateTimeType():
-            return None if _DATE_TIME.fullmatch(str(given)) and _fits(given, datetime.datetime) else "invalid_date"
+            return None if _DATE_TIME.fullmatch(str(given)) and _is_moment(given) else "invalid_date"
         case inspect.LiteralType():
             return None if given in expected.values else "unknown_value"
         case inspect.IntType():
@@ -170,6 +170,15 @@ def _fits(given: object, kind: type) -> bool:
     try:
         msgspec.convert(given, kind)
     except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _is_moment(given: object) -> bool:
+    """Whether it is a time that also exists in UTC, in which the database keeps it."""
+    try:
+        msgspec.convert(given, datetime.datetime).astimezone(datetime.UTC)
+    except (msgspec.ValidationError, OverflowError):
         return False
     return True
 

@@ -1,7 +1,7 @@
 """What the operations on webhooks take and answer."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -90,22 +90,8 @@ class Bodies:
         self.update = Body(UpdateWebhook, {"destinationUrl": destination_problem})
 
 
-def time_problem(value: datetime) -> str | None:
-    """What is wrong with a moment, or None: the database's calendar is UTC's."""
-    try:
-        value.astimezone(UTC)
-    except OverflowError:
-        return "must lie in the years 1 to 9999 in UTC"
-    return None
-
-
-def _time_problem(value: str, _raw: bytes) -> tuple[str, str] | None:
-    problem = time_problem(msgspec.convert(value, datetime))
-    return None if problem is None else ("out_of_range", problem)
-
-
 ROTATE = Body(RotateWebhookSecret, may_be_absent=True)
-REPLAY = Body(ReplayWebhook, {"since": _time_problem, "until": _time_problem})
+REPLAY = Body(ReplayWebhook)
 
 
 class CreatedWebhook(Webhook, frozen=True, rename="camel", kw_only=True):
