@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -187,10 +188,12 @@ class Worker:
 
     async def _attempt(self, delivery: Claimed) -> Attempt:
         try:
-            sealed = [delivery.sealed_secret, delivery.sealed_previous]
-            secrets = [self._opened(each) for each in sealed if each is not None]
+            secrets = [self._opened(delivery.sealed_secret)]
         except Unsealable as error:
             return Attempt(error=f"not sent: the secret is {error}")
+        # The one before it helps a receiver that has not changed over yet; without it, the others are still served.
+        with suppress(Unsealable):
+            secrets += [self._opened(delivery.sealed_previous)] if delivery.sealed_previous is not None else []
         return await self._sender.send(delivery.destination_url, str(delivery.id), secrets, delivery.body.encode())
 
     async def _settle(self) -> None:
