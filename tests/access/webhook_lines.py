@@ -11,8 +11,8 @@ _WEBHOOK = (
 )
 _DELIVERY = (
     "insert into webhook_deliveries (organization_id, id, webhook_id, event_id, event_name, entity_id, feed_epoch, "
-    "transaction_id, body, state) values ($1, gen_random_uuid(), $2, gen_random_uuid(), 'time.approved', "
-    "gen_random_uuid(), 1, pg_current_xact_id(), '{}', 'delivered') returning id"
+    "transaction_id, body, state, settled_at) values ($1, gen_random_uuid(), $2, gen_random_uuid(), 'time.approved', "
+    "gen_random_uuid(), 1, pg_current_xact_id(), '{}', 'delivered', now()) returning id"
 )
 
 

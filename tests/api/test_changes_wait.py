@@ -85,7 +85,7 @@ async def test_a_key_revoked_while_it_waits_gets_nothing(client, world):
 
 
 async def test_a_stopping_server_answers_those_who_wait(world, database_url, data_dir):
-    server = RunningServer(database_url, Settings(data_dir=data_dir))
+    server = RunningServer(database_url, Settings(data_dir=data_dir, webhook_worker=False))
     url = server.__enter__()
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         start = await latest(client, world)
@@ -100,7 +100,7 @@ async def test_a_stopping_server_answers_those_who_wait(world, database_url, dat
 
 
 async def test_those_who_wait_hold_no_connection(world, database_url, data_dir):
-    settings = Settings(data_dir=data_dir, database_connections=1)
+    settings = Settings(data_dir=data_dir, database_connections=1, webhook_worker=False)
     with RunningServer(database_url, settings) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as client:
             start = await latest(client, world)

@@ -32,7 +32,7 @@ def create(world, kind, external_ref, number=0):
 @pytest.fixture
 async def two_servers(database_url, data_dir, base_url):
     """Clients of two servers on one database, which share no lock but the database's."""
-    with RunningServer(database_url, Settings(data_dir=data_dir)) as second:
+    with RunningServer(database_url, Settings(data_dir=data_dir, webhook_worker=False)) as second:
         async with (
             httpx.AsyncClient(base_url=base_url, timeout=30) as one,
             httpx.AsyncClient(base_url=second, timeout=30) as two,

@@ -23,7 +23,7 @@ from tests.waiting import until
 
 @pytest.fixture(scope="session")
 def second_base_url(database_url: str, data_dir: Path) -> Iterator[str]:
-    with RunningServer(database_url, Settings(data_dir=data_dir)) as url:
+    with RunningServer(database_url, Settings(data_dir=data_dir, webhook_worker=False)) as url:
         yield url
 
 

@@ -100,7 +100,7 @@ async def proxy(database_url: str) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def distant_client(proxy: Proxy, data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a server that reaches the database through the proxy."""
-    server = RunningServer(proxy.url, Settings(data_dir=data_dir))
+    server = RunningServer(proxy.url, Settings(data_dir=data_dir, webhook_worker=False))
     url = await asyncio.to_thread(server.__enter__)
     async with httpx.AsyncClient(base_url=url, transport=OneWrite()) as made:
         yield made

@@ -55,7 +55,7 @@ def kind_of(text: str) -> str:
 
 @pytest.fixture(scope="module")
 async def watched(database_url: str, data_dir: Path) -> AsyncIterator[Watched]:
-    server = RunningServer(f"{database_url}&log_statement=all", Settings(data_dir=data_dir))
+    server = RunningServer(f"{database_url}&log_statement=all", Settings(data_dir=data_dir, webhook_worker=False))
     base_url = await asyncio.to_thread(server.__enter__)
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits) as client:
