@@ -4,6 +4,7 @@ import asyncpg
 
 from align.access.authentication import Authentication, Caller, unauthorized
 from align.errors import ApiError
+from align.external_names import nfc
 from align.web import rate_limit
 from align.web.http import Request
 from align.web.operation import Access
@@ -110,6 +111,17 @@ def role_violation(role: str, roles: frozenset[str]) -> ApiError:
         f"the key acts with the role {role} of the user who created it; this takes one of: {', '.join(sorted(roles))}",
         role=role,
         requiredRoles=sorted(roles),
+    )
+
+
+def source_violation(caller: Caller, source: str, path: str = "externalSystem") -> ApiError | None:
+    """403 when the key is bound to another external system than `source`, which the member at `path` names."""
+    if caller.source_binding is None or caller.source_binding == nfc(source):
+        return None
+    return ApiError(
+        "source_violation",
+        f"{path}: the key may sync as '{caller.source_binding}' only",
+        sourceBinding=caller.source_binding,
     )
 
 

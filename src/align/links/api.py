@@ -6,8 +6,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from align.access.admission import source_violation
 from align.access.calls import Call, Calls, not_found, ok, page
-from align.errors import ApiError, Problem, invalid
+from align.errors import Problem, invalid
 from align.external_names import external_name_problem, nfc
 from align.links import linking, links
 from align.links.linking import Wanted
@@ -100,10 +101,9 @@ async def list_links(call: Call) -> Answer:
 async def create_link(call: Call) -> Answer:
     """The new link, or the one that exists."""
     sent: CreateIntegrationLink = call.body
-    binding = call.caller.source_binding
-    if sent.external_type == "time_entry" and binding is not None and nfc(sent.provider) != binding:
-        text = f"provider: the key may link time entries of '{binding}' only, as it may sync them"
-        raise ApiError("source_violation", text, sourceBinding=binding)
+    # A key that may sync one system's time entries may link that system's only.
+    if sent.external_type == "time_entry" and (violation := source_violation(call.caller, sent.provider, "provider")):
+        raise violation
     link, created = await linking.add(
         call.db,
         call.organization_id,

@@ -6,11 +6,11 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from align.access.admission import source_violation
 from align.access.calls import Call
 from align.errors import ApiError, Problem, invalid
 from align.external_names import external_name_problem, nfc
 from align.links.links import ExternalName
-from align.time_entries import refusing
 from align.web.query import Query
 
 # A leap year, so that any year can be compared with one call.
@@ -48,9 +48,8 @@ def read(call: Call, query: Query[P]) -> P:
     if problems:
         raise invalid(problems)
     given = msgspec.structs.replace(given, external_system=nfc(given.external_system))
-    binding = call.caller.source_binding
-    if binding is not None and binding != given.external_system:
-        raise refusing.source_violation(binding)
+    if violation := source_violation(call.caller, given.external_system):
+        raise violation
     return given
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from align.access.admission import source_violation
 from align.access.authentication import Caller
 from align.errors import ApiError, Problem, invalid
-from align.time_entries import decoding, refusing, rows
+from align.time_entries import decoding, rows
 from align.time_entries.model import SyncedTimeEntry, SyncTimeEntry
 from align.time_entries.rows import SyncRow
 from align.web import body as bodies
@@ -155,8 +156,8 @@ def member(caller: Caller, text: bytes) -> Member:
     except bodies.Unfit as unfit:
         problems = unfit.problems + (bodies.unknown_problems(unfit.unknown) if caller.strict else [])
         return Member(None, invalid(problems), unfit.unknown)
-    if caller.source_binding is not None and rows.breaks_source_binding(caller, entry):
-        return Member(None, refusing.source_violation(caller.source_binding), unknown)
+    if violation := source_violation(caller, entry.external_system):
+        return Member(None, violation, unknown)
     return Member(rows.row(caller, entry, bool(unknown)), None, unknown)
 
 

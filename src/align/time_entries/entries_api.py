@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
+from align.access.admission import source_violation
 from align.access.calls import Call, Calls, not_found, ok, page
 from align.errors import Problem, invalid
 from align.roles import TIME_KEEPERS
@@ -42,9 +43,9 @@ def operations(calls: Calls) -> list[Operation]:
 
 async def _create(call: Call) -> Answer:
     project_id = call.project_in_path()
-    ref, binding = call.body.external_ref, call.caller.source_binding
-    if ref and binding is not None and ref.provider != binding:
-        raise refusing.source_violation(binding)
+    ref = call.body.external_ref
+    if ref and (violation := source_violation(call.caller, ref.provider, "externalRef.provider")):
+        raise violation
     made = await creating.create(call.db, call.organization_id, project_id, call.body, sees=call.sees, actor=call.actor)
     headers = {} if made.differs is None else {"Content-Differs": made.differs}
     if made.created:

@@ -63,15 +63,6 @@ def of_failure(error: BaseException) -> ApiError:
     raise error
 
 
-def source_violation(binding: str) -> ApiError:
-    """403: the key is bound to another externalSystem."""
-    return ApiError(
-        "source_violation",
-        f"externalSystem: the key may sync as '{binding}' only",
-        sourceBinding=binding,
-    )
-
-
 _REFUSALS: dict[str, Callable[[], ApiError]] = {
     "key_revoked": authentication.revoked,
     "secret_replaced": authentication.secret_replaced,

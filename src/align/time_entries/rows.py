@@ -65,11 +65,6 @@ class Outcome(NamedTuple):
     fields: list[str] | None
 
 
-def breaks_source_binding(caller: Caller, entry: SyncTimeEntry) -> bool:
-    """Whether the key may sync as another externalSystem only."""
-    return caller.source_binding is not None and caller.source_binding != entry.external_system
-
-
 def row(
     caller: Caller,
     entry: SyncTimeEntry,

@@ -106,11 +106,6 @@ TRANSITIONS: MappingProxyType[Action, Transition] = MappingProxyType(
 )
 
 
-def is_editable(status: str) -> bool:
-    """Whether a time entry in this status may be changed and deleted."""
-    return status in EDITABLE
-
-
 def is_allowed(status: str, action: Action) -> bool:
     """Whether `action` may be done to a time entry in this status."""
     return status in TRANSITIONS[action].from_statuses

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 
 from align.access import kept_answers
-from align.access.admission import Admission, key_of
+from align.access.admission import Admission, key_of, source_violation
 from align.access.authentication import Caller
 from align.db import sql
 from align.errors import ApiError, invalid
@@ -49,8 +49,7 @@ class Sync:
             return await self._refuse_body(request, caller, idempotency_key, digest, error)
         if unknown:
             request.answer_headers["Ignored-Fields"] = bodies.ignored_fields(unknown)
-        if caller.source_binding is not None and rows.breaks_source_binding(caller, entry):
-            violation = refusing.source_violation(caller.source_binding)
+        if violation := source_violation(caller, entry.external_system):
             return await self._refuse_body(request, caller, idempotency_key, digest, violation)
         row = rows.row(caller, entry, bool(unknown), idempotency_key, digest)
         try:
@@ -68,7 +67,7 @@ class Sync:
             idempotency_key = idempotency.read_key(request)
             digest = None if idempotency_key is None else idempotency.fingerprint(body)
             entry, unknown = decoding.decode(body)
-            if unknown or rows.breaks_source_binding(caller, entry):
+            if unknown or source_violation(caller, entry.external_system):
                 return False
             row = rows.row(caller, entry, False, idempotency_key, digest)
             # Last, since `handle` counts what is left to it.

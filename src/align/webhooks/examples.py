@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from align.time_entries.model import ENTRY_EXAMPLE
+
 USER_ID = "9a8b7c6d-0000-0000-0000-000000000002"
 _ORGANIZATION_ID = "5c0e9a7e-0000-0000-0000-000000000003"
 _PROJECT_ID = "7b1e2c3d-0000-0000-0000-000000000001"
@@ -9,22 +11,7 @@ _CREATED = "2025-01-15T08:00:00Z"
 _TIMES = {"createdAt": _CREATED, "updatedAt": _CREATED}
 
 ENTITIES: dict[str, dict[str, Any]] = {
-    "time": {
-        "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-        "organizationId": _ORGANIZATION_ID,
-        "projectId": _PROJECT_ID,
-        "userId": USER_ID,
-        "entryId": None,
-        "workDate": "2025-01-15",
-        "hours": "2.5",
-        "minutes": 150,
-        "notes": "Sprint planning session.",
-        "billable": True,
-        "source": "illumera",
-        "status": "draft",
-        "invoiced": False,
-        **_TIMES,
-    },
+    "time": {**ENTRY_EXAMPLE, **_TIMES},
     "project": {
         "id": _PROJECT_ID,
         "organizationId": _ORGANIZATION_ID,
